@@ -1,0 +1,14 @@
+//! The contract between the gateway and the worker, and the kit both start and stop with.
+//!
+//! What belongs here: what the two sides must agree on (event, message, status, broker topology, store, sources) and
+//! what both need to live (settings, telemetry, clock, stop). What never belongs here: a step of only one side's
+//! corridor. The crate graph is `gateway -> common <- worker`; nothing here knows either of them.
+
+pub mod change;
+pub mod clock;
+pub mod event;
+pub mod message;
+pub mod queue;
+pub mod secret;
+pub mod status;
+pub mod store;

@@ -1,0 +1,30 @@
+//! The store: the only door to PostgreSQL, one file per move.
+//!
+//! All SQL of the house stands below this room, each statement opening with its name as a comment (so that the
+//! server's log and `pg_stat_statements` speak our language). Every change of a status is conditional on the old one
+//! and says whether it hit. Nothing here holds a transaction open over a network call.
+
+mod connect;
+mod error;
+
+pub use self::{connect::StoreSettings, error::StoreError};
+use crate::clock::Clock;
+
+/// A pool of connections and a clock. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: deadpool_postgres::Pool,
+    clock: Clock,
+}
+
+impl Store {
+    /// The clock by which the store's rows are stamped.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// A connection, within the pool's deadline.
+    pub(crate) async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
+        Ok(self.pool.get().await?)
+    }
+}

@@ -1,0 +1,65 @@
+//! What can go wrong with the store, and whose fault it is.
+//!
+//! The text of a PostgreSQL error is for the log; it never reaches a sender.
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No connection: the server is away, refuses us, or all connections are busy past the deadline.
+    #[error("the database cannot be reached: {0}")]
+    Away(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The data itself is refused (SQLSTATE classes 22, 23 and 54): the same statement will fail again.
+    #[error("the database refuses the data: {0}")]
+    Data(#[source] tokio_postgres::Error),
+    /// Anything else the server said: a time-out, a lock, a restart. Worth another try.
+    #[error("the database failed: {0}")]
+    Server(#[source] tokio_postgres::Error),
+    /// More work is waiting than the setting `database.queue` allows.
+    #[error("too much work is waiting for the database")]
+    Overloaded,
+    /// The schema is not the one this build knows.
+    #[error("{0}")]
+    Schema(String),
+    /// A row does not have the shape that this build wrote.
+    #[error("a stored row cannot be read: {0}")]
+    Row(String),
+}
+
+impl StoreError {
+    /// Whether the guilty row must be found by splitting the batch, rather than the batch tried again.
+    pub fn is_data(&self) -> bool {
+        matches!(self, Self::Data(_))
+    }
+
+    /// The server's own words for a data error, e.g. which constraint; for the attempt's record.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Data(error) | Self::Server(error) => match error.as_db_error() {
+                Some(db) => format!("{} ({})", db.message(), db.code().code()),
+                None => error.to_string(),
+            },
+            other => other.to_string(),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.code().map(SqlState::code).and_then(|code| code.get(..2)) {
+            Some("22" | "23" | "54") => Self::Data(error),
+            // A value that the client cannot encode never reached the server; it would fail the same way again.
+            None if error.to_string().starts_with("error serializing parameter") => Self::Data(error),
+            None => Self::Away(error.into()),
+            Some(_) => Self::Server(error),
+        }
+    }
+}
+
+impl From<PoolError> for StoreError {
+    fn from(error: PoolError) -> Self {
+        Self::Away(error.into())
+    }
+}
