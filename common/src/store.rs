@@ -4,10 +4,28 @@
 //! server's log and `pg_stat_statements` speak our language). Every change of a status is conditional on the old one
 //! and says whether it hit. Nothing here holds a transaction open over a network call.
 
+mod apply;
+mod claim;
 mod connect;
 mod error;
+mod group;
+mod partition;
+mod record;
+mod schema;
+mod settle;
+mod sweep;
 
-pub use self::{connect::StoreSettings, error::StoreError};
+pub use self::{
+    claim::{Claim, POISON_STARTS},
+    connect::StoreSettings,
+    error::StoreError,
+    group::{Group, GroupLimits, Weigh, Write},
+    partition::{BUCKET_DAYS, DAYS_AHEAD, Retention},
+    record::{Keys, NewEvent, Recorded, Recorder},
+    schema::Applied,
+    settle::{AttemptError, Settled, Settlement, Settler, Verdict, WorkerName},
+    sweep::Backlog,
+};
 use crate::clock::Clock;
 
 /// A pool of connections and a clock. Cheap to clone.

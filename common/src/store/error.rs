@@ -13,7 +13,7 @@ pub enum StoreError {
     Away(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The data itself is refused (SQLSTATE classes 22, 23 and 54): the same statement will fail again.
     #[error("the database refuses the data: {0}")]
-    Data(#[source] tokio_postgres::Error),
+    Data(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Anything else the server said: a time-out, a lock, a restart. Worth another try.
     #[error("the database failed: {0}")]
     Server(#[source] tokio_postgres::Error),
@@ -34,24 +34,45 @@ impl StoreError {
         matches!(self, Self::Data(_))
     }
 
+    /// A refusal of data that this house found before the server could.
+    pub fn refused_data(why: &str) -> Self {
+        Self::Data(why.into())
+    }
+
+    /// Whether a row had no partition to go to: the clock has run past those made ahead.
+    pub(crate) fn is_missing_partition(&self) -> bool {
+        matches!(self, Self::Data(error) if error
+            .downcast_ref::<tokio_postgres::Error>()
+            .and_then(tokio_postgres::Error::as_db_error)
+            .is_some_and(|db| db.code() == &SqlState::CHECK_VIOLATION && db.constraint().is_none()))
+    }
+
     /// The server's own words for a data error, e.g. which constraint; for the attempt's record.
     pub fn detail(&self) -> String {
         match self {
-            Self::Data(error) | Self::Server(error) => match error.as_db_error() {
-                Some(db) => format!("{} ({})", db.message(), db.code().code()),
+            Self::Data(error) => match error.downcast_ref::<tokio_postgres::Error>() {
+                Some(error) => server_words(error),
                 None => error.to_string(),
             },
-            other => other.to_string(),
+            Self::Server(error) => server_words(error),
+            Self::Away(_) | Self::Overloaded | Self::Schema(_) | Self::Row(_) => self.to_string(),
         }
+    }
+}
+
+fn server_words(error: &tokio_postgres::Error) -> String {
+    match error.as_db_error() {
+        Some(db) => format!("{} ({})", db.message(), db.code().code()),
+        None => error.to_string(),
     }
 }
 
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code().map(SqlState::code).and_then(|code| code.get(..2)) {
-            Some("22" | "23" | "54") => Self::Data(error),
+            Some("22" | "23" | "54") => Self::Data(error.into()),
             // A value that the client cannot encode never reached the server; it would fail the same way again.
-            None if error.to_string().starts_with("error serializing parameter") => Self::Data(error),
+            None if error.to_string().starts_with("error serializing parameter") => Self::Data(error.into()),
             None => Self::Away(error.into()),
             Some(_) => Self::Server(error),
         }
