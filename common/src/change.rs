@@ -19,7 +19,9 @@ pub struct Table {
     /// The columns of its primary key, all of them set in every row.
     pub key: &'static [&'static str],
     /// All other columns that handlers set. A merged table also has `versions jsonb not null default '{}'`, which the
-    /// applier keeps.
+    /// applier keeps. A change need not set them all: a new row takes the schema's default for the others, so a
+    /// `not null` column without a default must be set by every merge that may create the row, or be nullable. `null`
+    /// as a value is a value.
     pub columns: &'static [&'static str],
 }
 
@@ -55,10 +57,12 @@ pub enum Change {
         /// Key columns and the columns to set.
         row: Row,
         /// Columns that are set only when this change creates the row (an initial state that others own afterwards).
+        /// They get no version: whatever sets such a column later wins.
         initial: Row,
         /// How new it is.
         version: Version,
-        /// Leave it be where the row does not exist.
+        /// Leave it be where the row does not exist. The only merge for which the order of arrival matters; within
+        /// one batch it comes after those that create.
         only_existing: bool,
     },
     /// Adds a row of history. A row with this key that exists already is left as it is.

@@ -11,7 +11,7 @@ pub enum StoreError {
     /// No connection: the server is away, refuses us, or all connections are busy past the deadline.
     #[error("the database cannot be reached: {0}")]
     Away(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The data itself is refused (SQLSTATE classes 22, 23 and 54): the same statement will fail again.
+    /// The data itself is refused (SQLSTATE classes 21, 22, 23 and 54): the same statement will fail again.
     #[error("the database refuses the data: {0}")]
     Data(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Anything else the server said: a time-out, a lock, a restart. Worth another try.
@@ -70,7 +70,7 @@ fn server_words(error: &tokio_postgres::Error) -> String {
 impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code().map(SqlState::code).and_then(|code| code.get(..2)) {
-            Some("22" | "23" | "54") => Self::Data(error.into()),
+            Some("21" | "22" | "23" | "54") => Self::Data(error.into()),
             // A value that the client cannot encode never reached the server; it would fail the same way again.
             None if error.to_string().starts_with("error serializing parameter") => Self::Data(error.into()),
             None => Self::Away(error.into()),
