@@ -10,5 +10,6 @@ pub mod event;
 pub mod message;
 pub mod queue;
 pub mod secret;
+pub mod settings;
 pub mod status;
 pub mod store;
