@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     Directory,
+    directory::unique,
     fact::{eventually, eventually_within},
     http::free_port,
 };
@@ -51,7 +52,7 @@ impl Node {
     pub async fn start() -> Self {
         let directory = Directory::new("mq");
         let home = directory.path().to_path_buf();
-        let name = format!("lychgate{}@localhost", uuid::Uuid::new_v4().simple());
+        let name = format!("lychgate{}@localhost", unique());
         let address = Address { name, port: free_port(), epmd: free_port(), distribution: free_port(), home };
         let home = &address.home;
         fs::write(home.join("rabbitmq.conf"), "loopback_users.guest = true\nlog.file.level = info\n").unwrap();

@@ -10,11 +10,16 @@ use std::{
     sync::Mutex,
 };
 
+use lychgate_common::{
+    clock::Clock,
+    secret::Secret,
+    store::{Store, StoreSettings},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, NoTls};
 
-use crate::{Directory, Program, fact::eventually};
+use crate::{Directory, directory::unique, fact::eventually};
 
 /// The instance that the tests of this process share, where the runner did not start one.
 static SHARED: OnceCell<Postgres> = OnceCell::const_new();
@@ -37,7 +42,14 @@ impl Postgres {
             run(Command::new("chown").arg("-R").arg(server_user()).arg(directory.path()));
         }
         run(as_server("initdb").arg("-D").arg(&data).args([
-            "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "-N",
         ]));
         let postgres = Self { directory, port: crate::http::free_port(), server: Mutex::new(None) };
         postgres.start_again().await;
@@ -143,7 +155,7 @@ impl Database {
     pub async fn empty() -> Self {
         let admin_url = Self::shared_admin_url().await;
         let admin = connect(&admin_url).await.unwrap();
-        let name = format!("t_{}", uuid::Uuid::new_v4().simple());
+        let name = format!("t_{}", unique());
         admin.batch_execute(&format!("create database {name}")).await.unwrap();
         Self { url: with_database(&admin_url, &name) }
     }
@@ -165,15 +177,11 @@ impl Database {
         if admin.query(known, &[&template]).await.unwrap().is_empty() {
             admin.batch_execute(&format!("drop database if exists {template}")).await.unwrap();
             admin.batch_execute(&format!("create database {template}")).await.unwrap();
-            let migrated = Program::Lychgate
-                .command()
-                .args(["migrate", "--database", &with_database(admin_url, template)])
-                .output()
-                .unwrap();
-            assert!(migrated.status.success(), "`lychgate migrate` failed: {migrated:?}");
+            let settings = StoreSettings::new(Secret::new(with_database(admin_url, template)));
+            Store::open(&settings, Clock::system()).unwrap().migrate().await.unwrap();
             admin.batch_execute(&format!("alter database {template} is_template true")).await.unwrap();
         }
-        let name = format!("t_{}", uuid::Uuid::new_v4().simple());
+        let name = format!("t_{}", unique());
         admin.batch_execute(&format!("create database {name} template {template}")).await.unwrap();
         Self { url: with_database(admin_url, &name) }
     }
@@ -198,6 +206,11 @@ impl Database {
         let rows = self.connect().await.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         rows.iter().map(|row| row.get::<_, Option<String>>(0).unwrap_or_default()).collect()
     }
+}
+
+/// The URL of a fresh, migrated database in the instance that the tests share.
+pub async fn fresh() -> String {
+    Database::fresh().await.url
 }
 
 /// Connects, and drives the connection until the client is dropped.

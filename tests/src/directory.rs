@@ -22,6 +22,12 @@ signal "$1" KILL
 [ -n "$LYCHGATE_TEST_KEEP" ] || rm -rf "$1" || { sleep 1; rm -rf "$1"; }
 "#;
 
+/// A name that nobody else has: 32 hex digits.
+pub fn unique() -> String {
+    let id = lychgate_common::event::EventId::new(lychgate_common::clock::Clock::system().now());
+    id.uuid().simple().to_string()
+}
+
 /// A directory of one's own under the system's temporary one. Kept when `LYCHGATE_TEST_KEEP` is set.
 #[derive(Debug)]
 pub struct Directory {

@@ -17,11 +17,7 @@ pub async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Result<T, Stri
 ///
 /// # Panics
 /// When time is up.
-pub async fn eventually_within<T>(
-    bound: Duration,
-    what: &str,
-    mut look: impl AsyncFnMut() -> Result<T, String>,
-) -> T {
+pub async fn eventually_within<T>(bound: Duration, what: &str, mut look: impl AsyncFnMut() -> Result<T, String>) -> T {
     let start = Instant::now();
     let mut pause = Duration::from_millis(5);
     loop {

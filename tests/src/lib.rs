@@ -21,7 +21,7 @@ pub mod stage;
 pub use self::{
     broker::{Broker, Node},
     database::{Database, Postgres},
-    directory::Directory,
+    directory::{Directory, unique},
     fact::{eventually, eventually_within},
     process::{Process, Program},
     settings::Settings,

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::http::Request;
+use crate::{directory::unique, http::Request};
 
 /// Seconds since 1970, now.
 pub fn now() -> i64 {
@@ -55,7 +55,7 @@ pub fn platform(secret: &str, body: Vec<u8>) -> Request {
     Request::post("/webhooks/platform", body)
         .header("X-Platform-Event", kind)
         .header("X-Platform-Signature", signature)
-        .header("X-Platform-Delivery", format!("delivery_{}", uuid::Uuid::new_v4().simple()))
+        .header("X-Platform-Delivery", format!("delivery_{}", unique()))
         .header("User-Agent", "Platform-Webhooks/1.0")
 }
 
@@ -162,7 +162,8 @@ pub fn spoil(
         }
         Spoiled::Truncated => good.replacing(header, &right[..right.len() - 1]),
         Spoiled::UpperCase => {
-            let (prefix, digits) = right.rsplit_once('=').map_or(("", right.as_str()), |(p, d)| (&right[..=p.len()], d));
+            let (prefix, digits) =
+                right.rsplit_once('=').map_or(("", right.as_str()), |(p, d)| (&right[..=p.len()], d));
             good.replacing(header, format!("{prefix}{}", digits.to_uppercase()))
         }
         Spoiled::Twice => {
