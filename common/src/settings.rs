@@ -3,36 +3,111 @@
 //! All mistakes are reported at once, each with its place; unknown keys are mistakes. Defaults stand beside the section
 //! that reads them. Nothing here opens a connection or a listener.
 
+mod contradictions;
 mod environment;
+mod faithflow;
 mod fault;
+mod gateway;
 mod input;
+mod listeners;
 mod rate;
 mod reader;
 mod secrets;
 mod setting;
+mod share;
 mod source;
+mod stores;
 mod tree;
+mod upkeep;
 mod value;
+mod worker;
 
 use std::sync::Arc;
 
 use self::tree::{Origin, Place};
 pub use self::{
+    faithflow::FaithflowSettings,
     fault::{Fault, Faults},
+    gateway::GatewaySettings,
     input::{DEFAULT_FILE, Input, Override, SettingsFile},
+    listeners::{ConsoleSettings, LogFormat, LogLevel, LogSettings, OpsSettings},
     rate::{OnLimit, Rate, RateLimit},
     reader::{Reader, Shown},
     secrets::EncryptionKey,
-    setting::{Row, Setting},
+    setting::Row,
+    share::Share,
+    stores::{BrokerSection, DatabaseSettings, Prefix, SecretsSettings},
     tree::Section,
+    upkeep::{RetentionSettings, StopSettings, SweepSettings},
     value::{ByteSize, Readable},
+    worker::{MAX_PREFETCH, RetrySettings, WorkerSettings},
 };
 
-/// All settings, checked.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The `[[source]]` tables, for the room of the sources to read.
-    pub sources: Vec<Section>,
+/// Makes [`Settings`] of its sections: the fields, their reading and the reference, in one list.
+macro_rules! settings {
+    ($($(#[doc = $about:literal])+ $field:ident: $type:ident,)+) => {
+        /// All settings, checked. `Default` is what holds where nothing is set.
+        #[derive(Clone, Debug, Default)]
+        pub struct Settings {
+            $($(#[doc = $about])+ pub $field: $type,)+
+            /// The `[[source]]` tables, for the room of the sources to read.
+            pub sources: Vec<Section>,
+            shown: Vec<Shown>,
+        }
+
+        /// Every setting with its default and its meaning, section by section.
+        pub fn reference() -> Vec<Row> {
+            [$($type::rows()),+].concat()
+        }
+
+        fn sections(root: &Section, faults: &mut Faults) -> Settings {
+            // Its own list: the sections found below borrow from this reader while the next ones are read.
+            let mut of_root = Faults::new();
+            let mut reader = root.reader(&mut of_root);
+            $(let $field = reader.section($type::SECTION);)+
+            let sources = reader.sections("source").into_iter().cloned().collect();
+            reader.finish();
+            let mut shown = Vec::new();
+            $(let $field = {
+                let absent = Section::empty($type::SECTION, root.place.clone(), &root.origin);
+                let mut reader = $field.unwrap_or(&absent).reader(faults);
+                let section = $type::read(&mut reader);
+                shown.extend(reader.finish());
+                section
+            };)+
+            faults.extend(of_root);
+            Settings { $($field,)+ sources: source::named(sources), shown }
+        }
+    };
+}
+
+settings! {
+    /// `[database]`: PostgreSQL.
+    database: DatabaseSettings,
+    /// `[broker]`: RabbitMQ.
+    broker: BrokerSection,
+    /// `[gateway]`: the public listener, its limits, the group commit.
+    gateway: GatewaySettings,
+    /// `[worker]`: how much at once, how long, for whom.
+    worker: WorkerSettings,
+    /// `[retry]`: the schedule.
+    retry: RetrySettings,
+    /// `[sweep]`: how lost messages are found.
+    sweep: SweepSettings,
+    /// `[retention]`: how long things are kept.
+    retention: RetentionSettings,
+    /// `[stop]`: how a process ends.
+    stop: StopSettings,
+    /// `[ops]`: health and metrics.
+    ops: OpsSettings,
+    /// `[console]`: the operators' page.
+    console: ConsoleSettings,
+    /// `[log]`: the log.
+    log: LogSettings,
+    /// `[secrets]`: encryption at rest.
+    secrets: SecretsSettings,
+    /// `[faithflow]`: campuses and their core systems.
+    faithflow: FaithflowSettings,
 }
 
 impl Settings {
@@ -40,8 +115,14 @@ impl Settings {
     pub fn read(input: &Input) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let root = tree(input, &mut faults);
-        let sources = source::tables(&root, &mut faults);
-        faults.none_or(Self { sources })
+        let settings = sections(&root, &mut faults);
+        contradictions::find(&settings, &root, &mut faults);
+        faults.none_or(settings)
+    }
+
+    /// Every setting in force, secrets redacted, in the reference's order.
+    pub fn effective(&self) -> &[Shown] {
+        &self.shown
     }
 }
 

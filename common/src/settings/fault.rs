@@ -34,6 +34,11 @@ impl Faults {
         self.0.push(Fault { at: at.into(), what: what.into() });
     }
 
+    /// Adds those of another list.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// Whether there is nothing to complain about.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -5,7 +5,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
-    Faults, Setting,
+    Faults,
     tree::{Node, Section, Value},
     value::{Context, Readable},
 };
@@ -157,15 +157,20 @@ impl<'a> Reader<'a> {
     }
 
     /// A declared setting: what is written, else its default.
-    pub fn setting<T: Readable>(&mut self, setting: &Setting<T>) -> T {
-        let written = self.get(setting.key);
-        self.settle(setting, written)
+    pub(super) fn setting<T: Readable>(&mut self, key: &str, default: fn() -> T) -> T {
+        let written = self.get(key);
+        self.settle(key, written, default)
     }
 
     /// As [`Reader::setting`], within bounds.
-    pub fn setting_within<T: Readable + PartialOrd>(&mut self, setting: &Setting<T>, bounds: RangeInclusive<T>) -> T {
-        let written = self.within(setting.key, bounds);
-        self.settle(setting, written)
+    pub(super) fn setting_within<T: Readable + PartialOrd>(
+        &mut self,
+        key: &str,
+        default: fn() -> T,
+        bounds: RangeInclusive<T>,
+    ) -> T {
+        let written = self.within(key, bounds);
+        self.settle(key, written, default)
     }
 
     /// Notes a mistake of a key, at the key's own line where it is written.
@@ -214,10 +219,10 @@ impl<'a> Reader<'a> {
         T::read(node, &mut Context { path: &path, origin: &self.section.origin, faults: self.faults })
     }
 
-    fn settle<T: Readable>(&mut self, setting: &Setting<T>, written: Option<T>) -> T {
-        let default = written.is_none();
-        let value = written.unwrap_or_else(setting.default);
-        self.shown.push(Shown { name: self.section.path_of(setting.key), value: value.show(), default });
+    fn settle<T: Readable>(&mut self, key: &str, written: Option<T>, default: fn() -> T) -> T {
+        let is_default = written.is_none();
+        let value = written.unwrap_or_else(default);
+        self.shown.push(Shown { name: self.section.path_of(key), value: value.show(), default: is_default });
         value
     }
 }

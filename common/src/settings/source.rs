@@ -2,15 +2,13 @@
 
 use super::{Faults, tree::Section};
 
-/// What every source's table is named by in mistakes: its `name`, else its number from 1.
-pub(super) fn tables(root: &Section, faults: &mut Faults) -> Vec<Section> {
-    let mut reader = root.reader(faults);
-    let tables: Vec<Section> = reader.sections("source").into_iter().cloned().collect();
-    drop(reader);
+/// Gives every source's table the name that mistakes call it by: `source[github]`, else its number from 1.
+pub(super) fn named(tables: Vec<Section>) -> Vec<Section> {
     tables
         .into_iter()
         .enumerate()
         .map(|(index, mut table)| {
+            // A name that is no text is the source's mistake to report, when it reads its table.
             let name = table.reader(&mut Faults::new()).text("name");
             table.rename(&format!("source[{}]", name.unwrap_or_else(|| (index + 1).to_string())));
             table

@@ -163,6 +163,20 @@ impl Section {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// The place of a dotted key, whether or not it is written.
+    pub(super) fn at_key(&self, key: &str) -> String {
+        let mut section = self;
+        let mut rest = key;
+        while let Some((head, tail)) = rest.split_once('.') {
+            match section.find(head) {
+                Some(Node { value: Value::Table(table), .. }) => section = table,
+                _ => return Place::of(&self.place, key),
+            }
+            rest = tail;
+        }
+        section.find(rest).map_or(&section.place, |node| &node.place).of(key)
+    }
+
     /// Whether `key` is written here at all.
     pub fn has(&self, key: &str) -> bool {
         self.find(key).is_some()

@@ -3,7 +3,7 @@
 //! Units are part of the text (`"15s"`, `"1MiB"`): a bare number where a unit belongs is a mistake, not a guess.
 //! Values that came from the environment are text; numbers and flags accept their text for that reason.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use url::Url;
@@ -95,6 +95,7 @@ macro_rules! readable_number {
 }
 
 readable_number!(u8, u16, u32, u64, usize);
+readable_text!(PathBuf, "a path", |text| (!text.is_empty()).then(|| text.into()), |it| format!("\"{}\"", it.display()));
 readable_text!(String, "text", |text| Some(text.to_owned()), |text| format!("\"{text}\""));
 readable_text!(
     Duration,
