@@ -4,12 +4,13 @@
 //! what both need to live (settings, telemetry, clock, stop). What never belongs here: a step of only one side's
 //! corridor. The crate graph is `gateway -> common <- worker`; nothing here knows either of them.
 
+pub mod campus;
 pub mod change;
 pub mod clock;
 pub mod event;
 pub mod message;
 pub mod queue;
 pub mod secret;
-pub mod settings;
 pub mod status;
 pub mod store;
+pub mod vault;

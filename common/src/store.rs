@@ -5,6 +5,7 @@
 //! and says whether it hit. Nothing here holds a transaction open over a network call.
 
 mod apply;
+mod campus;
 mod claim;
 mod connect;
 mod error;
@@ -16,6 +17,10 @@ mod settle;
 mod sweep;
 
 pub use self::{
+    campus::{
+        CampusClock, CampusListing, KnownMember, NewCampus, NewRun, Run, RunCause, RunCounts, RunEnd, RunPhase,
+        SecretListing, StagedMember, Step,
+    },
     claim::{Claim, POISON_STARTS},
     connect::StoreSettings,
     error::StoreError,
