@@ -11,6 +11,7 @@ pub mod event;
 pub mod message;
 pub mod queue;
 pub mod secret;
+pub mod settings;
 pub mod status;
 pub mod store;
 pub mod vault;

@@ -1,0 +1,57 @@
+//! Settings that are each right and together wrong. They are refused, not warned of: a warning is read after the fact.
+
+use std::time::Duration;
+
+use super::{Faults, Settings, tree::Section, value::show_duration, worker::MAX_PREFETCH};
+
+/// Notes every contradiction, at the place of the setting that an operator would change.
+pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
+    let mut wrong = |key: &str, when: bool, what: String| {
+        if when {
+            faults.push(root.at_key(key), what);
+        }
+    };
+    let Settings { gateway, worker, database, retention, faithflow, .. } = settings;
+    let longer = |key: &str, it: Duration| format!("must be longer than {key} ({})", show_duration(it));
+    let within = |key: &str, it: Duration| format!("must not be longer than {key} ({})", show_duration(it));
+
+    let prefetch = worker.prefetch();
+    let too_far = prefetch > MAX_PREFETCH || prefetch < worker.concurrency;
+    let bounds = format!("must be from worker.concurrency ({}) to {MAX_PREFETCH}", worker.concurrency);
+    wrong("worker.prefetch", too_far, bounds);
+    let short = worker.lease <= worker.handler_deadline;
+    let why = longer("worker.handler_deadline", worker.handler_deadline);
+    wrong("worker.lease", short, format!("{why}, or a second worker takes an event from the first"));
+    let tries = u32::from(faithflow.core_retries) + 1;
+    let core = faithflow.core_timeout.saturating_mul(tries);
+    let what =
+        format!("{tries} requests of this length {}", within("worker.handler_deadline", worker.handler_deadline));
+    wrong("faithflow.core_timeout", core > worker.handler_deadline, what);
+
+    let what = format!("must not be larger than gateway.record_batch_bytes ({})", gateway.record_batch_bytes.bytes());
+    wrong("gateway.max_body", gateway.max_body > gateway.record_batch_bytes, what);
+    let what = format!("must not be less than gateway.record_batch ({})", gateway.record_batch);
+    wrong("gateway.record_queue", gateway.record_queue < u32::from(gateway.record_batch), what);
+    let what = within("gateway.wait_max", gateway.wait_max);
+    wrong("gateway.wait", gateway.wait > gateway.wait_max, what.clone());
+    wrong("faithflow.wait", faithflow.wait > gateway.wait_max, what);
+
+    let writers = u16::from(gateway.record_writers) + u16::from(worker.settle_writers);
+    let what = format!(
+        "must be more than gateway.record_writers and worker.settle_writers together ({writers}), or reads find none"
+    );
+    wrong("database.connections", database.connections <= writers, what);
+    let what = within("retention.events", retention.events);
+    wrong("retention.keys", retention.keys > retention.events, format!("{what}: a copy gets the first's answer"));
+
+    let listeners = [
+        ("gateway.listen", gateway.listen),
+        ("ops.listen", settings.ops.listen),
+        ("console.listen", settings.console.listen),
+    ];
+    for (index, (key, address)) in listeners.iter().enumerate() {
+        for (other, taken) in listeners.iter().take(index) {
+            wrong(key, address == taken && address.port() != 0, format!("is {other}'s address too"));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The promises, one module each, tried on the real binaries against real servers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod harness;
