@@ -5,28 +5,40 @@
 //! and says whether it hit. Nothing here holds a transaction open over a network call.
 
 mod apply;
+mod audit;
 mod campus;
 mod claim;
 mod connect;
+mod dead_letter;
 mod error;
+mod events;
+mod filter;
+mod fingerprint;
 mod group;
 mod partition;
 mod record;
+mod replay;
 mod schema;
 mod settle;
 mod sweep;
 
 pub use self::{
+    audit::{AuditEntry, Deed},
     campus::{
         CampusClock, CampusListing, KnownMember, NewCampus, NewRun, Run, RunCause, RunCounts, RunEnd, RunPhase,
         SecretListing, StagedMember, Step,
     },
     claim::{Claim, POISON_STARTS},
     connect::StoreSettings,
+    dead_letter::{DeadLetter, DeadLetterGroup, DeadLetterShown},
     error::StoreError,
+    events::{AttemptLine, EventLine, EventShown},
+    filter::{EventFilter, Page},
+    fingerprint::fingerprint,
     group::{Group, GroupLimits, Weigh, Write},
     partition::{BUCKET_DAYS, DAYS_AHEAD, Retention},
     record::{Keys, NewEvent, Recorded, Recorder},
+    replay::Standing,
     schema::Applied,
     settle::{AttemptError, Settled, Settlement, Settler, Verdict, WorkerName},
     sweep::Backlog,
