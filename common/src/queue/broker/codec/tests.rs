@@ -1,0 +1,155 @@
+//! Golden envelopes both ways, and what is refused.
+
+use super::*;
+
+const FULL: &str = include_str!("../../../../tests/golden/envelope-full.json");
+const LEAST: &str = include_str!("../../../../tests/golden/envelope-least.json");
+
+fn full() -> Message {
+    Message {
+        event: Event {
+            id: "0190f5a0-7c00-7000-8000-000000000001".parse().unwrap(),
+            source: "platform".into(),
+            preset: "platform".into(),
+            tenant: "campus-7".into(),
+            kind: "user.created".into(),
+            subject: Some("user-42 ü".into()),
+            occurred_at: Some("2026-11-21T10:00:00.25Z".parse().unwrap()),
+            received_at: "2026-11-21T10:00:01.000001Z".parse().unwrap(),
+            body: Bytes::from_static(b"{\"a\": 1}\n"),
+        },
+        body_in_store: false,
+        attempt: Attempt::new(3).unwrap(),
+        climbed: 2,
+        shard: Shard::new(7).unwrap(),
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
+        reply_to: Some("lychgate.v1.reply.x".into()),
+    }
+}
+
+fn least() -> Message {
+    let mut message = full();
+    message.event.tenant = "".into();
+    message.event.subject = None;
+    message.event.occurred_at = None;
+    message.event.body = Bytes::new();
+    message.body_in_store = true;
+    message.attempt = Attempt::FIRST;
+    message.climbed = 0;
+    message.shard = Shard::new(0).unwrap();
+    message.traceparent = None;
+    message.reply_to = None;
+    message
+}
+
+/// The properties as a person can compare them: long strings as text.
+fn readable(message: &Message) -> serde_json::Value {
+    let (properties, payload) = encode(message).unwrap();
+    let headers: serde_json::Map<_, _> = properties
+        .headers()
+        .iter()
+        .flat_map(|table| table.inner())
+        .map(|(name, value)| {
+            let value = match value {
+                AMQPValue::LongString(text) => String::from_utf8(text.as_bytes().to_vec()).unwrap().into(),
+                AMQPValue::LongLongInt(number) => (*number).into(),
+                other => panic!("{other:?}"),
+            };
+            (name.to_string(), value)
+        })
+        .collect();
+    serde_json::json!({
+        "delivery_mode": properties.delivery_mode(),
+        "message_id": properties.message_id().as_ref().map(ShortString::as_str),
+        "reply_to": properties.reply_to().as_ref().map(ShortString::as_str),
+        "headers": headers,
+        "payload": String::from_utf8(payload.to_vec()).unwrap(),
+    })
+}
+
+fn from_golden(text: &str) -> (BasicProperties, Vec<u8>) {
+    let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+    let mut table = FieldTable::default();
+    for (name, value) in golden["headers"].as_object().unwrap() {
+        let value = match value.as_i64() {
+            Some(number) => AMQPValue::LongLongInt(number),
+            None => AMQPValue::LongString(value.as_str().unwrap().into()),
+        };
+        table.insert(name.as_str().into(), value);
+    }
+    let mut properties = BasicProperties::default()
+        .with_headers(table)
+        .with_delivery_mode(2)
+        .with_message_id(golden["message_id"].as_str().unwrap().into());
+    if let Some(reply_to) = golden["reply_to"].as_str() {
+        properties = properties.with_reply_to(reply_to.into());
+    }
+    (properties, golden["payload"].as_str().unwrap().as_bytes().to_vec())
+}
+
+#[test]
+fn envelopes_are_written_as_they_always_were() {
+    for (message, golden) in [(full(), FULL), (least(), LEAST)] {
+        let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
+        assert_eq!(readable(&message), golden, "{:#}", readable(&message));
+    }
+}
+
+#[test]
+fn envelopes_of_old_are_still_read() {
+    for (message, golden) in [(full(), FULL), (least(), LEAST)] {
+        let (properties, payload) = from_golden(golden);
+        let read = decode(&properties, payload).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{message:?}"));
+    }
+}
+
+#[test]
+fn what_the_broker_adds_is_not_copied() {
+    let (properties, payload) = from_golden(FULL);
+    let mut table = properties.headers().clone().unwrap();
+    table.insert("x-death".into(), AMQPValue::LongString("rejected".into()));
+    let read = decode(&properties.with_headers(table), payload).unwrap();
+    let (again, _) = encode(&read).unwrap();
+    assert!(again.headers().as_ref().unwrap().inner().keys().all(|name| !name.as_str().starts_with("x-")));
+}
+
+#[test]
+fn an_unreadable_message_says_why_and_keeps_its_bytes() {
+    let (properties, payload) = from_golden(FULL);
+    let id = full().id();
+    let with = |name: &str, value: Option<AMQPValue>| {
+        let mut table = properties.headers().clone().unwrap().inner().clone();
+        match value {
+            Some(value) => table.insert(name.into(), value),
+            None => table.remove(name),
+        };
+        decode(&properties.clone().with_headers(table.into()), payload.clone()).unwrap_err()
+    };
+    let text = |text: &str| Some(AMQPValue::LongString(text.into()));
+    for (name, value, why) in [
+        ("lychgate-schema", Some(AMQPValue::LongLongInt(2)), "version 2"),
+        ("lychgate-source", None, "`lychgate-source` is missing"),
+        ("lychgate-kind", Some(AMQPValue::Boolean(true)), "not a text"),
+        ("lychgate-body", text("elsewhere"), "neither"),
+        ("lychgate-attempt", Some(AMQPValue::LongLongInt(0)), "`lychgate-attempt` is 0"),
+        ("lychgate-shard", Some(AMQPValue::LongLongInt(-1)), "`lychgate-shard` is -1"),
+        ("lychgate-received-at", text("yesterday"), "`lychgate-received-at` cannot be read"),
+    ] {
+        let poison = with(name, value);
+        assert!(poison.why.contains(why), "{name}: {}", poison.why);
+        assert_eq!((poison.bytes.as_ref(), poison.id), (payload.as_slice(), Some(id)));
+    }
+    let bare = decode(&BasicProperties::default(), b"x".to_vec()).unwrap_err();
+    assert_eq!((bare.why.as_str(), bare.id), ("it has no headers", None));
+}
+
+#[test]
+fn what_would_break_the_connection_is_not_sent() {
+    let mut message = full();
+    message.event.subject = Some("x".repeat(TEXT_LIMIT).into());
+    assert!(matches!(encode(&message), Err(Unsendable::Text(_))));
+    let mut message = full();
+    message.event.body = Bytes::from(vec![0; PAYLOAD_LIMIT + 1]);
+    assert!(matches!(encode(&message), Err(Unsendable::Payload(_))));
+}
