@@ -12,6 +12,7 @@ pub mod message;
 pub mod queue;
 pub mod secret;
 pub mod settings;
+pub mod source;
 pub mod status;
 pub mod store;
 pub mod vault;

@@ -1,0 +1,251 @@
+//! Sources: who may send, how a request is authenticated, what identifies an event, its type, what the sender is told.
+//!
+//! ```text
+//! require_credentials -> (body) -> tenant_hint -> authenticate -> handshake? -> identify -> reply
+//! ```
+//! A source is built once from a [`Profile`] and its keys and never changes; a reload builds a new one. Nothing here
+//! talks to a network, a database or a broker.
+
+mod handshake;
+mod headers;
+mod identify;
+mod key;
+mod limits;
+mod path;
+mod php_json;
+mod place;
+mod pointer;
+pub mod preset;
+mod profile;
+mod reading;
+mod refused;
+mod reply;
+mod request;
+pub mod sample;
+pub mod sign;
+mod template;
+mod time;
+mod verify;
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::{Method, StatusCode, header::HeaderValue};
+use ipnet::IpNet;
+use thiserror::Error;
+use url::Url;
+
+pub use self::{
+    handshake::{Answer, Handshake, HandshakeRule},
+    headers::{kept_headers, may_keep},
+    identify::{EVENT_LIMIT, KEY_LIMIT, KeyAt, KindRule, NAME_LIMIT, Naming},
+    key::{Key, KeyFault, KeyForm, Keys},
+    limits::{ContentTypes, DEFAULT_BODY_LIMIT, OnConflict, OnLimit, RateLimit},
+    path::{PathFault, PathPattern},
+    place::{Place, VALUE_LIMIT},
+    pointer::{DEPTH_LIMIT, Pointer},
+    profile::Profile,
+    refused::Refused,
+    reply::{JSON, Reply, ReplyBody},
+    request::{Authentic, Identity, Request},
+    template::{Piece, Template, TemplateFault},
+    time::{FUTURE_LIMIT, Freshness, TimeAt, TimeForm},
+    verify::{
+        Accepted, Algorithm, BodyVariant, Encoding, Hash, Scheme, SignatureForm, Token, URL_SECRET_LENGTH, Verifier,
+    },
+};
+use self::{reading::Reading, sample::Draft};
+use crate::secret::Secret;
+
+/// A source that cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SourceFault {
+    /// Nobody could ever be authenticated.
+    #[error("source `{source_name}` has no secret: set `secrets`")]
+    NoSecret {
+        /// The source.
+        source_name: Arc<str>,
+    },
+    /// A secret is of no use.
+    #[error("source `{source_name}`: secret {number} {fault}")]
+    Secret {
+        /// The source.
+        source_name: Arc<str>,
+        /// Which one, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        fault: KeyFault,
+    },
+}
+
+/// A source, immutable and cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Source(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    name: Arc<str>,
+    profile: Profile,
+    keys: Keys,
+}
+
+impl Source {
+    /// Builds a source. `secrets` are ignored where the keys come from the store.
+    pub fn new(name: &str, profile: Profile, secrets: &[Secret]) -> Result<Self, SourceFault> {
+        let source_name: Arc<str> = name.into();
+        let keys = if profile.keys_by_tenant {
+            Keys::ByTenant
+        } else if secrets.is_empty() {
+            return Err(SourceFault::NoSecret { source_name });
+        } else {
+            let read = |(at, secret)| {
+                read_key(&profile, secret).map_err(|fault| SourceFault::Secret {
+                    source_name: source_name.clone(),
+                    number: at + 1,
+                    fault,
+                })
+            };
+            Keys::Fixed(secrets.iter().enumerate().map(read).collect::<Result<_, _>>()?)
+        };
+        Ok(Self(Arc::new(Inner { name: source_name, profile, keys })))
+    }
+
+    /// Its configured name.
+    pub fn name(&self) -> &Arc<str> {
+        &self.0.name
+    }
+
+    /// The preset it is made from.
+    pub fn preset(&self) -> &Arc<str> {
+        &self.0.profile.preset
+    }
+
+    /// The whole record.
+    pub fn profile(&self) -> &Profile {
+        &self.0.profile
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> &PathPattern {
+        &self.0.profile.path
+    }
+
+    /// The methods it answers.
+    pub fn methods(&self) -> &[Method] {
+        &self.0.profile.methods
+    }
+
+    /// Whether it takes this `Content-Type`.
+    pub fn accepts_content_type(&self, content_type: Option<&HeaderValue>) -> bool {
+        self.0.profile.content_types.accept(content_type)
+    }
+
+    /// Largest body, in bytes.
+    pub fn max_body(&self) -> usize {
+        self.0.profile.max_body
+    }
+
+    /// Addresses it may come from; empty for any.
+    pub fn allow(&self) -> &[IpNet] {
+        &self.0.profile.allow
+    }
+
+    /// How many requests it may make.
+    pub fn rate_limit(&self) -> Option<&RateLimit> {
+        self.0.profile.rate_limit.as_ref()
+    }
+
+    /// What a second body under a known key means.
+    pub fn on_conflict(&self) -> OnConflict {
+        self.0.profile.on_conflict
+    }
+
+    /// How long the answer waits for the outcome unless the sender asks for another bound.
+    pub fn wait(&self) -> Option<Duration> {
+        self.0.profile.wait
+    }
+
+    /// The status of an answer that stopped waiting: 202 where it waited at all.
+    pub fn pending_status(&self) -> StatusCode {
+        if self.wait().is_some() { StatusCode::ACCEPTED } else { self.reply().status }
+    }
+
+    /// The event types its sender documents: the closed set for metrics' labels; others are `other`.
+    pub fn known_kinds(&self) -> &'static [&'static str] {
+        self.0.profile.naming.kind.known
+    }
+
+    /// Where its keys come from.
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// Decodes one of a tenant's secrets, for sources whose keys are looked up.
+    pub fn read_key(&self, secret: &Secret) -> Result<Key, KeyFault> {
+        read_key(&self.0.profile, secret)
+    }
+
+    /// Fails before the body is read where no credential was sent at all; the body may be empty here.
+    pub fn require_credentials(&self, request: &Request<'_>) -> Result<(), Refused> {
+        self.0.profile.verifier.require(request).map_err(|refused| self.worded(refused))
+    }
+
+    /// Whose request this claims to be, where keys are looked up by tenant. Nothing is authentic yet.
+    pub fn tenant_hint(&self, request: &Request<'_>) -> Result<Option<Arc<str>>, Refused> {
+        self.require_credentials(request)?;
+        let naming = &self.0.profile.naming;
+        match self.0.keys {
+            Keys::ByTenant => naming.tenant(&Reading::picking(request, request.body, naming.tenant.iter())?),
+            Keys::Fixed(_) => Ok(None),
+        }
+    }
+
+    /// Checks a request's credential against keys.
+    pub fn authenticate(&self, request: &Request<'_>, keys: &[Key]) -> Result<Authentic, Refused> {
+        self.0.profile.verifier.verify(request, keys).map_err(|refused| self.worded(refused))
+    }
+
+    /// The answer, if the request is a challenge, a test or a ping and no event. Look at [`Handshake::authenticated`].
+    pub fn handshake(&self, request: &Request<'_>) -> Option<Handshake> {
+        let Profile { handshakes, verifier, .. } = &self.0.profile;
+        handshakes.iter().find_map(|rule| rule.answer(request, verifier, &self.0.keys))
+    }
+
+    /// Names the events of an authentic request: all of them or none.
+    pub fn identify(&self, request: &Request<'_>) -> Result<Vec<Identity>, Refused> {
+        self.0.profile.naming.identify(request, &self.0.profile.verifier)
+    }
+
+    /// What an accepted request is answered.
+    pub fn reply(&self) -> &Reply {
+        &self.0.profile.reply
+    }
+
+    /// Where accepted events are forwarded.
+    pub fn forward(&self) -> &[Url] {
+        &self.0.profile.forward
+    }
+
+    /// A body such as its real sender's, for `lychgate send` and for tests.
+    pub fn sample(&self, draft: &Draft<'_>) -> bytes::Bytes {
+        sample::body(self.preset(), draft)
+    }
+
+    fn worded(&self, refused: Refused) -> Refused {
+        match refused {
+            Refused::CredentialsMalformed { .. } if self.0.profile.terse => Refused::SignatureWrong,
+            other => other,
+        }
+    }
+}
+
+fn read_key(profile: &Profile, secret: &Secret) -> Result<Key, KeyFault> {
+    let key = Key::read(secret, profile.key_form)?;
+    match &profile.verifier {
+        Verifier::Token(token) => token.admits(&key)?,
+        Verifier::Signed(_) => {}
+    }
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! Naming an event: its idempotency key, type, tenant, subject and time.
+//!
+//! Runs only on requests that are authentic. Never invents a key: where nothing identifies an event, it has none.
+
+mod key;
+
+use std::{borrow::Cow, sync::Arc};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
+pub use key::{KEY_LIMIT, KeyAt};
+
+use super::{
+    place::{Place, first},
+    pointer::{json_text, not_json},
+    reading::Reading,
+    refused::Refused,
+    request::{Identity, Request},
+    time::{FUTURE_LIMIT, TimeForm},
+    verify::Verifier,
+};
+
+/// Longest event type, tenant or subject, in bytes.
+pub const NAME_LIMIT: usize = 255;
+
+/// Most events that one array may bring: ten times what the batching senders (HubSpot, SendGrid) send.
+pub const EVENT_LIMIT: usize = 1000;
+
+/// Where everything that names an event is found.
+#[derive(Clone, Debug, Default)]
+pub struct Naming {
+    /// The body must be JSON; refused early where it is not.
+    pub json: bool,
+    /// The body is an array, each element an event of its own.
+    pub split: bool,
+    /// The key: the first of these that yields one.
+    pub key: Vec<KeyAt>,
+    /// Refuse the same body under another key as well.
+    pub body_guard: bool,
+    /// The type.
+    pub kind: KindRule,
+    /// The tenant: the first of these that holds something.
+    pub tenant: Vec<Place>,
+    /// What to call the tenant when it is missing; `None` where it may be.
+    pub tenant_required: Option<Place>,
+    /// The subject: the first of these that holds something.
+    pub subject: Vec<Place>,
+    /// When it happened.
+    pub occurred_at: Option<(Place, TimeForm)>,
+    /// Fields that some types cannot do without: types that start with this need what stands there.
+    pub required: Vec<(&'static str, Place)>,
+}
+
+/// How an event's type is found and judged.
+#[derive(Clone, Debug, Default)]
+pub struct KindRule {
+    /// The first of these that holds something.
+    pub at: Vec<Place>,
+    /// What is appended after a dot, where it is there: GitHub's `/action`.
+    pub suffix: Option<Place>,
+    /// Another place that must name the same type.
+    pub agrees_with: Option<Place>,
+    /// The types the source documents; also what metrics are labelled with.
+    pub known: &'static [&'static str],
+    /// Refuse types that are not known. Otherwise they are accepted and the handler ignores them, so that a sender can
+    /// add types before we know them.
+    pub only_known: bool,
+    /// The type of events that name none.
+    pub fallback: Option<Arc<str>>,
+}
+
+impl Naming {
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        let kind = self.kind.at.iter().chain(&self.kind.suffix).chain(&self.kind.agrees_with);
+        let rest = self.tenant.iter().chain(&self.subject).chain(self.occurred_at.iter().map(|(place, _)| place));
+        kind.chain(rest)
+            .chain(self.required.iter().map(|(_, place)| place))
+            .chain(self.key.iter().flat_map(KeyAt::places))
+    }
+
+    /// The tenant alone, read before the request is authentic so that its keys can be looked up.
+    pub(super) fn tenant(&self, reading: &Reading<'_>) -> Result<Option<Arc<str>>, Refused> {
+        match (first(&self.tenant, reading)?, &self.tenant_required) {
+            (Some((place, text)), _) => clean(place, &text).map(Some),
+            (None, Some(name)) => Err(name.missing()),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// All events of a request, or none.
+    pub(super) fn identify(&self, request: &Request<'_>, verifier: &Verifier) -> Result<Vec<Identity>, Refused> {
+        if !self.split {
+            return Ok(vec![self.one(request, request.body, None, verifier)?]);
+        }
+        let elements = elements(request.body)?;
+        let several = elements.len() > 1;
+        let each = elements.iter().enumerate();
+        each.map(|(at, body)| self.one(request, body, several.then_some(at), verifier)).collect()
+    }
+
+    fn one(
+        &self,
+        request: &Request<'_>,
+        body: &Bytes,
+        nth: Option<usize>,
+        verifier: &Verifier,
+    ) -> Result<Identity, Refused> {
+        let reading = if self.json || self.places().any(Place::in_body) {
+            Reading::picking(request, body, self.places())?
+        } else {
+            Reading::of(request)
+        };
+        let kind = self.kind.read(&reading)?;
+        let missing = |(prefix, place): &&(&str, Place)| kind.starts_with(prefix) && !holds(place, &reading);
+        if let Some((_, place)) = self.required.iter().find(missing) {
+            return Err(place.missing());
+        }
+        let (key, key_signed) = key::read(&self.key, &reading, nth, verifier)?;
+        let subject = first(&self.subject, &reading)?.map(|(place, text)| clean(place, &text)).transpose()?;
+        Ok(Identity {
+            body_guard: self.body_guard && key.is_some() && !key_signed,
+            key,
+            key_signed,
+            tenant: self.tenant(&reading)?.unwrap_or_default(),
+            subject,
+            occurred_at: self.occurred_at(&reading)?,
+            kind,
+            body: body.clone(),
+        })
+    }
+
+    /// A time in the body that cannot be read is refused; one in a header, which no signature covers, is left out.
+    fn occurred_at(&self, reading: &Reading<'_>) -> Result<Option<Timestamp>, Refused> {
+        let Some((place, form)) = &self.occurred_at else { return Ok(None) };
+        let Some(text) = place.find(reading)? else { return Ok(None) };
+        let why = match form.read(&text) {
+            Some(at) if at.duration_since(reading.request().received_at) <= FUTURE_LIMIT => return Ok(Some(at)),
+            Some(_) => "it lies more than a day in the future",
+            None => form.words(),
+        };
+        if place.in_body() { Err(place.wrong(why)) } else { Ok(None) }
+    }
+}
+
+impl KindRule {
+    fn read(&self, reading: &Reading<'_>) -> Result<Arc<str>, Refused> {
+        let kind = match (first(&self.at, reading)?, &self.fallback) {
+            (Some((place, text)), _) => clean(place, &text)?,
+            (None, Some(fallback)) => fallback.clone(),
+            (None, None) => return Err(self.at.first().map_or(Refused::KindUnknown, Place::missing)),
+        };
+        if let Some(other) = &self.agrees_with
+            && let Some(text) = other.find(reading)?
+            && *text != *kind
+        {
+            return Err(Refused::KindMismatch { place: other.to_string() });
+        }
+        let kind = match self.suffix.as_ref().map(|place| Ok((place, place.find(reading)?))).transpose()? {
+            Some((place, Some(suffix))) => clean(place, &format!("{kind}.{suffix}"))?,
+            Some((_, None)) | None => kind,
+        };
+        if self.only_known && !self.known.contains(&&*kind) {
+            return Err(Refused::KindUnknown);
+        }
+        Ok(kind)
+    }
+}
+
+fn holds(place: &Place, reading: &Reading<'_>) -> bool {
+    matches!(place.find(reading), Ok(Some(_)))
+}
+
+/// A name that the ledger, the metrics and a terminal can bear.
+fn clean(place: &Place, text: &str) -> Result<Arc<str>, Refused> {
+    let wrong = |why: &'static str| Err(place.wrong(Cow::Borrowed(why)));
+    match text {
+        text if text.len() > NAME_LIMIT => wrong("it is longer than 255 bytes"),
+        text if text.chars().any(char::is_control) => wrong("it holds control characters"),
+        text => Ok(text.into()),
+    }
+}
+
+/// An array's elements, each its own slice of the body; anything but an array is one element.
+fn elements(body: &Bytes) -> Result<Vec<Bytes>, Refused> {
+    let text = json_text(body)?;
+    if !text.trim_ascii_start().starts_with('[') {
+        return Ok(vec![body.clone()]);
+    }
+    let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(not_json)?;
+    if elements.len() > EVENT_LIMIT {
+        return Err(Refused::TooManyEvents { count: elements.len(), limit: EVENT_LIMIT });
+    }
+    Ok(elements.into_iter().map(|element| body.slice_ref(element.get().as_bytes())).collect())
+}

@@ -1,0 +1,40 @@
+//! The presets: filled-in profiles of real senders, one file each, listed in one place.
+//!
+//! Each is proven by a literal vector of its sender's. A new sender is a new file and a line in [`ALL`].
+
+mod faithflow;
+mod generic;
+mod github;
+mod platform;
+mod standard_webhooks;
+mod stripe;
+
+use serde_json::Value;
+
+use super::{path::PathPattern, profile::Profile, sample::Draft};
+
+/// A sender we know.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name in the settings.
+    pub name: &'static str,
+    /// Its record.
+    pub profile: fn() -> Profile,
+    /// A body such as it sends.
+    pub(super) sample: fn(&Draft<'_>) -> Value,
+}
+
+/// Every preset, by name.
+pub const ALL: &[Preset] =
+    &[faithflow::PRESET, generic::PRESET, github::PRESET, platform::PRESET, standard_webhooks::PRESET, stripe::PRESET];
+
+/// The preset of this name.
+pub fn named(name: &str) -> Option<&'static Preset> {
+    ALL.iter().find(|preset| preset.name == name)
+}
+
+/// A path known to be good because it stands in a preset, which a test builds.
+#[allow(clippy::expect_used)] // every preset is built by a test
+fn path(text: &'static str) -> PathPattern {
+    PathPattern::parse(text).expect("a preset's path is a pattern")
+}

@@ -1,0 +1,91 @@
+//! Stripe: `Stripe-Signature: t=…,v1=…` over `{t}.{body}`; the key is the whole `whsec_…`, prefix included.
+//!
+//! Other schemes in the header (`v0`) are ignored, which is Stripe's own defence against a downgrade. Its library takes
+//! timestamps from the future; we allow them the same 300 s as old ones.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        identify::{KeyAt, KindRule, Naming},
+        limits::OnConflict,
+        place::Place,
+        profile::Profile,
+        sample::Draft,
+        template::{Piece, Template},
+        time::{Freshness, TimeAt, TimeForm},
+        verify::{Accepted, Algorithm, Hash, Scheme, SignatureForm, Verifier},
+    },
+    Preset, path,
+};
+
+pub(super) const PRESET: Preset = Preset { name: "stripe", profile, sample };
+
+const KINDS: &[&str] = &[
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "invoice.created",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "invoice.updated",
+];
+
+fn profile() -> Profile {
+    let form = SignatureForm::Pairs { between: ',', within: '=' };
+    let scheme = Scheme {
+        accepted: vec![Accepted { label: Some("v1".into()), algorithm: Algorithm::Hmac(Hash::Sha256) }],
+        signed: Template::of([Piece::Time, Piece::text("."), Piece::Body]),
+        fresh: Some(Freshness {
+            at: TimeAt::Pair("t".into()),
+            form: TimeForm::Seconds,
+            past: Freshness::TOLERANCE,
+            future: Freshness::TOLERANCE,
+        }),
+        ..Scheme::hmac_body(Place::header("stripe-signature"), form)
+    };
+    Profile {
+        naming: Naming {
+            json: true,
+            key: vec![KeyAt::Place(Place::field("/id"))],
+            kind: KindRule { at: vec![Place::field("/type")], known: KINDS, ..KindRule::default() },
+            tenant: vec![Place::field("/account")],
+            subject: vec![Place::field("/data/object/id"), Place::field("/related_object/id")],
+            // Snapshot events have seconds here, thin events ISO 8601.
+            occurred_at: Some((Place::field("/created"), TimeForm::Any)),
+            required: vec![("", Place::field("/id"))],
+            ..Naming::default()
+        },
+        // `pending_webhooks` counts down between one delivery of an event and the next.
+        on_conflict: OnConflict::Replay,
+        ..Profile::new(PRESET.name, path("/webhooks/stripe"), Verifier::Signed(scheme))
+    }
+}
+
+fn sample(draft: &Draft<'_>) -> Value {
+    let customer = "cus_NffrFeUfNV2Hib";
+    let object = match draft.kind.rsplit_once('.') {
+        Some(("customer.subscription", verb)) => json!({
+            "id": draft.subject_or("sub_1NirD82eZvKYlo2C"), "object": "subscription", "customer": customer,
+            "status": if verb == "deleted" { "canceled" } else { "active" },
+            "current_period_end": draft.at.as_second() + 2_592_000, "cancel_at_period_end": false,
+        }),
+        Some(("invoice", verb)) => json!({
+            "id": draft.subject_or("in_1NirD82eZvKYlo2C"), "object": "invoice", "customer": customer,
+            "amount_due": 2000, "amount_paid": if verb == "paid" { 2000 } else { 0 }, "currency": "usd",
+            "status": if verb == "paid" { "paid" } else { "open" },
+        }),
+        Some(_) | None => json!({
+            "id": draft.subject_or("pi_3NirD82eZvKYlo2C"), "object": "payment_intent", "amount": 2000, "currency": "usd",
+            "customer": customer, "receipt_email": "jane@example.com", "metadata": {"order_id": "order_1"},
+            "status": if draft.kind.ends_with("failed") { "requires_payment_method" } else { "succeeded" },
+        }),
+    };
+    json!({
+        "id": draft.id, "object": "event", "api_version": "2026-10-28.endive", "created": draft.at.as_second(),
+        "type": draft.kind, "livemode": false, "pending_webhooks": 1, "request": {"id": null, "idempotency_key": null},
+        "data": {"object": object},
+    })
+}

@@ -1,0 +1,84 @@
+//! The record that every source is: who may send, how a request is authenticated, what identifies an event, its type,
+//! what the sender is answered. A preset is a filled-in profile; a source of one's own is the same record typed by hand.
+//!
+//! Only data. What is done with it stands in the files beside.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::Method;
+use ipnet::IpNet;
+use url::Url;
+
+use super::{
+    handshake::HandshakeRule,
+    identify::Naming,
+    key::KeyForm,
+    limits::{ContentTypes, DEFAULT_BODY_LIMIT, OnConflict, RateLimit},
+    path::PathPattern,
+    reply::Reply,
+    verify::Verifier,
+};
+
+/// Everything there is to know about a source but its name and keys.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The preset it was made from.
+    pub preset: Arc<str>,
+    /// Where it listens.
+    pub path: PathPattern,
+    /// The methods it answers.
+    pub methods: Vec<Method>,
+    /// The content types it takes.
+    pub content_types: ContentTypes,
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// Addresses it may come from; empty for any.
+    pub allow: Vec<IpNet>,
+    /// How many requests it may make; `None` for any number.
+    pub rate_limit: Option<RateLimit>,
+    /// How a request is authenticated.
+    pub verifier: Verifier,
+    /// How its keys are written.
+    pub key_form: KeyForm,
+    /// Its keys are looked up in the store, by tenant.
+    pub keys_by_tenant: bool,
+    /// The contract fixes the words of a refused signature: never say more than "Invalid webhook signature".
+    pub terse: bool,
+    /// Requests answered on the spot.
+    pub handshakes: Vec<HandshakeRule>,
+    /// What identifies an event, and how it is named.
+    pub naming: Naming,
+    /// What a second body under a known key means.
+    pub on_conflict: OnConflict,
+    /// How long the answer waits for the outcome; `None` for not at all.
+    pub wait: Option<Duration>,
+    /// What an accepted request is answered.
+    pub reply: Reply,
+    /// Where accepted events are forwarded.
+    pub forward: Vec<Url>,
+}
+
+impl Profile {
+    /// What most presets have in common: POST, JSON, keys as text, a plain answer.
+    pub fn new(preset: &str, path: PathPattern, verifier: Verifier) -> Self {
+        Self {
+            preset: preset.into(),
+            path,
+            methods: vec![Method::POST],
+            content_types: ContentTypes::Json,
+            max_body: DEFAULT_BODY_LIMIT,
+            allow: Vec::new(),
+            rate_limit: None,
+            verifier,
+            key_form: KeyForm::Text,
+            keys_by_tenant: false,
+            terse: false,
+            handshakes: Vec::new(),
+            naming: Naming { json: true, ..Naming::default() },
+            on_conflict: OnConflict::Reject,
+            wait: None,
+            reply: Reply::default(),
+            forward: Vec::new(),
+        }
+    }
+}

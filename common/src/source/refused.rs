@@ -1,0 +1,196 @@
+//! Why a request is refused before it becomes an event: one closed list, each with its name, its status and its words.
+//!
+//! The words are those of document B ("Missing webhook signature", …), on every route, because a sender's developer
+//! reads them. They never carry a secret, a signature or the body.
+
+use std::borrow::Cow;
+
+use hyper::StatusCode;
+use thiserror::Error;
+
+/// A request that will not become an event. `Display` is the `detail` that the sender is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// No signature was sent at all.
+    #[error("Missing webhook signature")]
+    CredentialsMissing,
+    /// Something was sent in the signature's place that cannot be one.
+    #[error("Invalid webhook signature: {why}")]
+    CredentialsMalformed {
+        /// What is wrong with its form.
+        why: Cow<'static, str>,
+    },
+    /// No active secret of the source made this signature for these bytes.
+    #[error("Invalid webhook signature")]
+    SignatureWrong,
+    /// No API key or token was sent.
+    #[error("Missing API key")]
+    TokenMissing,
+    /// The API key or token is none of the active ones.
+    #[error("Invalid API key")]
+    TokenWrong,
+    /// The signature is good, but was made longer ago than the source tolerates.
+    #[error("Webhook timestamp is too old: it must be at most {tolerance_seconds} seconds old when received")]
+    TimestampStale {
+        /// The source's `past` tolerance, in seconds.
+        tolerance_seconds: u64,
+    },
+    /// The signature is good, but from further in the future than the source tolerates.
+    #[error(
+        "Webhook timestamp is in the future: it must be at most {tolerance_seconds} seconds ahead; check the sender's clock"
+    )]
+    TimestampAhead {
+        /// The source's `future` tolerance, in seconds.
+        tolerance_seconds: u64,
+    },
+    /// The source takes JSON and this is none.
+    #[error("Body is not valid JSON: {why}")]
+    BodyNotJson {
+        /// Where and what.
+        why: String,
+    },
+    /// Valid JSON, but nested deeper than anyone needs.
+    #[error("Body is nested too deeply: at most {limit} levels are allowed")]
+    BodyTooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// An array of more events than one request may bring.
+    #[error("Too many events in one request: {count}, at most {limit} are allowed")]
+    TooManyEvents {
+        /// How many came.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// A field of the body that the source cannot do without is absent, null or empty.
+    #[error("Missing {} in payload", spoken(pointer))]
+    FieldMissing {
+        /// JSON pointer of the field.
+        pointer: Cow<'static, str>,
+    },
+    /// A field of the body is there but of no use.
+    #[error("Invalid {} in payload: {why}", spoken(pointer))]
+    FieldWrong {
+        /// JSON pointer of the field.
+        pointer: Cow<'static, str>,
+        /// What is wrong with it.
+        why: Cow<'static, str>,
+    },
+    /// A header (or query parameter) that the source cannot do without is absent or empty.
+    #[error("Missing {place}")]
+    PartMissing {
+        /// Its name in words, e.g. `X-Platform-Event header`.
+        place: String,
+    },
+    /// A header (or query parameter) is there but of no use.
+    #[error("Invalid {place}: {why}")]
+    PartWrong {
+        /// Its name in words.
+        place: String,
+        /// What is wrong with it.
+        why: Cow<'static, str>,
+    },
+    /// The source lists its event types, and this is none of them.
+    #[error("Unknown event type")]
+    KindUnknown,
+    /// Header and body (or path and body) name different event types.
+    #[error("Event type mismatch: {place} and the payload disagree")]
+    KindMismatch {
+        /// The place that disagrees, in words.
+        place: String,
+    },
+    /// The idempotency key cannot be one.
+    #[error("Invalid {place}: {why}")]
+    KeyInvalid {
+        /// Where it was found, in words.
+        place: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The source signs its public URL, and none is configured.
+    #[error("This source signs its public URL, and none is configured: set `public_url`")]
+    PublicUrlUnknown,
+}
+
+impl Refused {
+    /// A stable name for logs, metrics and the record of refused deliveries.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::CredentialsMissing => "credentials_missing",
+            Self::CredentialsMalformed { .. } => "credentials_malformed",
+            Self::SignatureWrong => "signature_wrong",
+            Self::TokenMissing => "token_missing",
+            Self::TokenWrong => "token_wrong",
+            Self::TimestampStale { .. } => "timestamp_stale",
+            Self::TimestampAhead { .. } => "timestamp_ahead",
+            Self::BodyNotJson { .. } => "body_not_json",
+            Self::BodyTooDeep { .. } => "body_too_deep",
+            Self::TooManyEvents { .. } => "too_many_events",
+            Self::FieldMissing { .. } => "field_missing",
+            Self::FieldWrong { .. } => "field_wrong",
+            Self::PartMissing { .. } => "part_missing",
+            Self::PartWrong { .. } => "part_wrong",
+            Self::KindUnknown => "kind_unknown",
+            Self::KindMismatch { .. } => "kind_mismatch",
+            Self::KeyInvalid { .. } => "key_invalid",
+            Self::PublicUrlUnknown => "public_url_unknown",
+        }
+    }
+
+    /// The HTTP status that goes with it.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::CredentialsMissing
+            | Self::CredentialsMalformed { .. }
+            | Self::SignatureWrong
+            | Self::TokenMissing
+            | Self::TokenWrong
+            | Self::TimestampStale { .. }
+            | Self::TimestampAhead { .. } => StatusCode::UNAUTHORIZED,
+            Self::BodyNotJson { .. }
+            | Self::BodyTooDeep { .. }
+            | Self::TooManyEvents { .. }
+            | Self::FieldMissing { .. }
+            | Self::FieldWrong { .. }
+            | Self::PartMissing { .. }
+            | Self::PartWrong { .. }
+            | Self::KindUnknown
+            | Self::KindMismatch { .. }
+            | Self::KeyInvalid { .. } => StatusCode::BAD_REQUEST,
+            Self::PublicUrlUnknown => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The text for `{"detail": …}`.
+    pub fn detail(&self) -> String {
+        self.to_string()
+    }
+
+    /// Whether this looks like an attack or a wrong secret, and counts against the client's address.
+    pub fn is_authentication(&self) -> bool {
+        self.status() == StatusCode::UNAUTHORIZED
+    }
+
+    pub(super) fn malformed(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::CredentialsMalformed { why: why.into() }
+    }
+}
+
+/// `/data/user/id` as one says it: `data.user.id`.
+fn spoken(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn document_b_is_quoted_to_the_letter() {
+        assert_eq!(Refused::CredentialsMissing.detail(), "Missing webhook signature");
+        assert_eq!(Refused::SignatureWrong.detail(), "Invalid webhook signature");
+        let campus = Refused::FieldMissing { pointer: "/campus_id".into() };
+        assert_eq!((campus.status().as_u16(), campus.detail().as_str()), (400, "Missing campus_id in payload"));
+    }
+}

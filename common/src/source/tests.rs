@@ -1,0 +1,7 @@
+//! What sources promise, proven on the senders' own published vectors.
+
+mod kit;
+mod names;
+mod properties;
+mod refusals;
+mod vectors;
