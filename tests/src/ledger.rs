@@ -45,6 +45,20 @@ pub struct Ledger {
     path: PathBuf,
 }
 
+/// The query that gives the key of every effect that [`watch_effects`] noted.
+pub const EFFECTS: &str = "select key from effect_noted";
+
+/// Has the database note every time that a user of Platform Core is written, in a table that takes duplicates: the
+/// product's own tables would hide a second effect, because writing the same twice changes nothing. Send events whose
+/// key is the user's id.
+pub async fn watch_effects(database: &Database) {
+    let watch = "create table effect_noted (key text not null, at timestamptz not null default clock_timestamp());
+        create function note_effect() returns trigger language plpgsql as
+            $$ begin insert into effect_noted (key) values (new.id); return new; end $$;
+        create trigger note_effect before insert on platform_user for each row execute function note_effect();";
+    database.connect().await.batch_execute(watch).await.unwrap();
+}
+
 /// What the checks found. All three are zero when the promise holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Findings {

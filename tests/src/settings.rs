@@ -35,18 +35,21 @@ impl Settings {
         self
     }
 
-    /// Adds the sources that every test has, with [`secrets`].
+    /// Adds the sources that every test has, with [`secrets`] and no rate
+    /// limits (a platform's default would defer a load).
     #[must_use]
     pub fn with_sources(self) -> Self {
         let source = |name: &str, preset: &str, path: &str, secret: &str| {
-            format!("[[source]]\nname = {name:?}\npreset = {preset:?}\npath = {path:?}\nsecrets = [{secret:?}]\n")
+            format!(
+                "[[source]]\nname = {name:?}\npreset = {preset:?}\npath = {path:?}\nsecrets = [{secret:?}]\nrate_limit = \"off\"\n"
+            )
         };
         self.with(&source("platform", "platform", "/webhooks/platform", secrets::PLATFORM))
             .with(&source("stripe", "stripe", "/webhooks/stripe", secrets::STRIPE))
             .with(&source("github", "github", "/in/github", secrets::GITHUB))
             .with(&source("std", "standard-webhooks", "/in/std", secrets::STANDARD))
             .with(&source("generic", "generic", "/in/generic", secrets::GENERIC))
-            .with("[[source]]\nname = \"faithflow\"\npreset = \"faithflow\"\n")
+            .with("[[source]]\nname = \"faithflow\"\npreset = \"faithflow\"\nrate_limit = \"off\"\n")
     }
 
     /// The file's text.

@@ -13,12 +13,28 @@ pub enum QueueKind {
     Broker,
 }
 
-/// Settings for a database and perhaps a broker, every listener on a free port; the retry levels are short, so that a
-/// test sees all of them.
+/// Retries, sweeps and leases that a test need not wait for. Promises do not depend on them, only patience does.
+pub const QUICK: &str = r#"
+[retry]
+schedule = ["100ms", "200ms", "300ms", "400ms", "500ms"]
+[sweep]
+grace = "2s"
+interval = "500ms"
+[worker]
+lease = "5s"
+handler_deadline = "4s"
+[gateway]
+refused_rate = "off"
+"#;
+
+/// Settings for a database and perhaps a broker, and what every test needs to be repeatable.
 pub fn settings(database: &str, broker: Option<&str>) -> Settings {
-    let settings = Settings::new().with(&format!("[database]\nurl = {database:?}"));
+    let settings = Settings::new().with(&format!("[database]\nurl = {database:?}")).with(
+        "[secrets]\nencryption_key = \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"\n\
+         [faithflow]\nallow_private_core = true\ncore_retries = 0\nbreaker_failures = 1000",
+    );
     match broker {
-        Some(url) => settings.with(&format!("[broker]\nurl = {url:?}")),
+        Some(url) => settings.with(&format!("[broker]\nurl = {url:?}\nheartbeat = \"5s\"")),
         None => settings,
     }
 }
@@ -28,7 +44,7 @@ pub fn settings(database: &str, broker: Option<&str>) -> Settings {
 pub struct Stage {
     /// The test's database.
     pub database: Database,
-    /// The test's virtual host, with [`QueueKind::Broker`].
+    /// The test's virtual host, where it has one of the shared node.
     pub broker: Option<Broker>,
     /// The settings file's content.
     pub settings: Settings,
@@ -41,26 +57,31 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Sets the stage with the sources that every test has.
+    /// Sets the stage with the sources that every test has, and [`QUICK`].
     pub async fn set(kind: QueueKind) -> Self {
-        Self::set_with(kind, "").await
+        Self::set_with(kind, QUICK).await
     }
 
-    /// Sets the stage with more settings (lines of TOML, before the sources).
+    /// Sets the stage with these settings (lines of TOML) instead of [`QUICK`].
     pub async fn set_with(kind: QueueKind, more: &str) -> Self {
-        let database = Database::fresh().await;
         let broker = match kind {
             QueueKind::Broker => Some(Broker::fresh().await),
             QueueKind::Store => None,
         };
         let url = broker.as_ref().map(Broker::url);
-        let settings = settings(database.url(), url.as_deref()).with(more).with_sources();
+        let stage = Self::on(Database::fresh().await, url.as_deref(), more).await;
+        Self { broker, ..stage }
+    }
+
+    /// Sets the stage on servers of the test's own.
+    pub async fn on(database: Database, broker: Option<&str>, more: &str) -> Self {
+        let settings = settings(database.url(), broker).with(more).with_sources();
         let mut gateway = gateway(&settings);
         let mut worker = worker(&settings);
         gateway.ready().await;
         worker.ready().await;
         let address = gateway.address("listen").await;
-        Self { database, broker, settings, gateway, worker, address }
+        Self { database, broker: None, settings, gateway, worker, address }
     }
 
     /// Sends a request to the gateway.
