@@ -4,15 +4,20 @@
 //! what both need to live (settings, telemetry, clock, stop). What never belongs here: a step of only one side's
 //! corridor. The crate graph is `gateway -> common <- worker`; nothing here knows either of them.
 
+pub mod backoff;
 pub mod campus;
 pub mod change;
 pub mod clock;
 pub mod event;
 pub mod message;
+pub mod metrics;
+pub mod ops;
 pub mod queue;
 pub mod secret;
 pub mod settings;
 pub mod source;
 pub mod status;
+pub mod stop;
 pub mod store;
+pub mod telemetry;
 pub mod vault;

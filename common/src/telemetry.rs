@@ -1,0 +1,70 @@
+//! The log: where it goes, how it looks, and its first line.
+//!
+//! Logs go to standard error, because standard output belongs to what a command answers. Never logs bodies, secrets or
+//! signatures; the settings in the first line are redacted.
+
+use std::io::{IsTerminal, stderr};
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::settings::{LogFormat, LogSettings, Settings};
+
+/// This build's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Which build this is: the variable `LYCHGATE_BUILD` at compile time (a commit, say), else `dev`.
+pub const BUILD: &str = match option_env!("LYCHGATE_BUILD") {
+    Some(build) => build,
+    None => "dev",
+};
+
+/// Why the log could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The directives of `log.level` are wrong (settings that were read are not).
+    #[error("`log.level` cannot be read: {0}")]
+    Level(#[from] tracing_subscriber::filter::ParseError),
+    /// It was set up before.
+    #[error("the log was set up before: {0}")]
+    Again(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Sets the log up for the whole process.
+pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(settings.level.as_str())?;
+    let lines = fmt().with_env_filter(filter).with_writer(stderr);
+    match settings.format {
+        LogFormat::Text => lines.with_ansi(stderr().is_terminal()).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    }
+    .map_err(TelemetryError::Again)
+}
+
+/// The first line: what is starting, which build, and every setting that is not the default.
+pub fn announce(process: &str, settings: &Settings) {
+    tracing::info!(process, version = VERSION, build = BUILD, settings = changed(settings), "starting");
+}
+
+fn changed(settings: &Settings) -> String {
+    let changed = settings.effective().iter().filter(|shown| !shown.default);
+    let mut lines: Vec<_> = changed.map(|shown| format!("{} = {}", shown.name, shown.value)).collect();
+    lines.extend(settings.sources.iter().map(|source| source.path().to_owned()));
+    lines.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Input;
+
+    #[test]
+    fn the_first_line_names_changed_settings_and_no_secret() {
+        let mut input = Input::default();
+        for (name, value) in [("URL", "postgres://a:hunter2@db"), ("CONNECTIONS", "9")] {
+            input.environment.insert(format!("LYCHGATE_DATABASE__{name}"), value.to_owned());
+        }
+        let line = changed(&Settings::read(&input).unwrap());
+        assert!(line.starts_with("database.url = (secret ") && line.ends_with("), database.connections = 9"), "{line}");
+        assert!(!line.contains("hunter2"));
+    }
+}
