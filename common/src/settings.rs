@@ -42,6 +42,7 @@ pub use self::{
     value::{ByteSize, Readable},
     worker::{MAX_PREFETCH, RetrySettings, WorkerSettings},
 };
+use crate::queue::broker::BrokerSettings;
 
 /// Makes [`Settings`] of its sections: the fields, their reading and the reference, in one list.
 macro_rules! settings {
@@ -118,6 +119,11 @@ impl Settings {
         let settings = sections(&root, &mut faults);
         contradictions::find(&settings, &root, &mut faults);
         faults.none_or(settings)
+    }
+
+    /// What the broker needs, where one is set.
+    pub fn broker(&self) -> Option<BrokerSettings> {
+        self.broker.broker(&self.retry.schedule, self.stop.deadline)
     }
 
     /// Every setting in force, secrets redacted, in the reference's order.

@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn every_name_is_ours_and_says_its_unit() {
-        for row in ProcessMetrics::TABLE {
+        assert_eq!(Sample::TABLE[0].labels, ["source", "outcome"]);
+        for row in ProcessMetrics::TABLE.iter().chain(Sample::TABLE) {
             assert!(row.name.starts_with("lychgate_") && row.help().ends_with('.'), "{row:?}");
         }
     }

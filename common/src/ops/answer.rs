@@ -49,7 +49,10 @@ impl Ops {
             .iter()
             .map(|(name, state)| ((*name).to_owned(), json!({"state": state.name(), "reason": state.reason()})))
             .collect();
-        page(status, &json!({"status": word, "version": telemetry::VERSION, "build": telemetry::BUILD, "checks": checks}))
+        page(
+            status,
+            &json!({"status": word, "version": telemetry::VERSION, "build": telemetry::BUILD, "checks": checks}),
+        )
     }
 
     fn scrape(&self) -> Response<Full<Bytes>> {

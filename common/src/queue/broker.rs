@@ -4,7 +4,6 @@
 //! handle never waits for a broker that is away; it says so, and the store catches up.
 
 mod acker;
-mod backoff;
 mod codec;
 mod connection;
 mod consumer;

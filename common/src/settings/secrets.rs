@@ -60,31 +60,25 @@ fn without_last_newline(mut value: Vec<u8>) -> Vec<u8> {
     value
 }
 
-/// A 256-bit key, written as base64: what credentials at rest are encrypted with.
+/// A 256-bit key, written in base64 or hex: what credentials at rest are encrypted with.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EncryptionKey(Secret);
 
 impl EncryptionKey {
     /// Its 32 bytes.
-    pub fn bytes(&self) -> &[u8] {
-        self.0.expose()
-    }
-
-    /// A key of 32 given bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Secret::new(bytes))
+    pub fn secret(&self) -> &Secret {
+        &self.0
     }
 }
 
 impl Readable for EncryptionKey {
     fn read(node: &Node, cx: &mut Context<'_>) -> Option<Self> {
         let written = Secret::read(node, cx)?;
-        match STANDARD.decode(written.expose().trim_ascii()) {
-            Ok(key) if key.len() == 32 => Some(Self(Secret::new(key))),
-            Ok(key) => {
-                cx.wrong(node, format!("must be 32 bytes in base64, not {}: `openssl rand -base64 32`", key.len()))
-            }
-            Err(_) => cx.wrong(node, "is not base64; make a key with `openssl rand -base64 32`"),
+        let text = written.expose().trim_ascii();
+        let key = if text.len() == 64 { hex::decode(text).ok() } else { STANDARD.decode(text).ok() };
+        match key {
+            Some(key) if key.len() == 32 => Some(Self(Secret::new(key))),
+            _ => cx.wrong(node, "must be 32 bytes in base64 or hex: make one with `openssl rand -base64 32`"),
         }
     }
 

@@ -3,7 +3,7 @@
 //! URLs hold passwords and are secrets. Neither URL is demanded here: `lychgate up` brings its own database, and without
 //! a broker the store is the queue.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     EncryptionKey, Fault,
@@ -11,7 +11,12 @@ use super::{
     tree::{Node, Value},
     value::{Context, Readable, readable_text},
 };
-use crate::{queue::Shards, secret::Secret, store::StoreSettings};
+use crate::{
+    queue::{RetrySchedule, Shards, broker::BrokerSettings},
+    secret::Secret,
+    store::StoreSettings,
+    vault::{Vault, VaultError},
+};
 
 section! {
     /// How PostgreSQL is reached.
@@ -49,15 +54,20 @@ section! {
         connect_deadline: Duration = Duration::from_secs(10), in Duration::from_millis(50)..=Duration::from_secs(60);
         /// The AMQP heartbeat: a silent broker is noticed after twice this. RabbitMQ's own 60 s would mean two minutes.
         heartbeat: Duration = Duration::from_secs(10), in Duration::from_secs(1)..=Duration::from_secs(600);
+        /// How long an event that could not be worked on is held before it is given back. Without the pause a worker that
+        /// is in trouble would use up the queue's delivery limit within a second.
+        return_pause: Duration = Duration::from_secs(10), in Duration::from_millis(10)..=Duration::from_secs(600);
     }
 }
 
 section! {
     /// What secrets at rest are protected with.
     pub struct SecretsSettings in "secrets" {
-        /// 32 bytes in base64, by reference (`openssl rand -base64 32`): encrypts the credentials that are kept in the
-        /// database. Needed by every source that keeps some (campuses).
+        /// 32 bytes in base64 or hex, by reference (`openssl rand -base64 32`): encrypts the credentials that are kept in
+        /// the database. Needed by every source that keeps some (campuses).
         encryption_key: Option<EncryptionKey> = None;
+        /// Keys that were used before: what they encrypted can still be read, and is written anew with the current one.
+        previous_keys: Vec<EncryptionKey> = Vec::new();
     }
 }
 
@@ -81,6 +91,36 @@ impl DatabaseSettings {
                 .to_owned(),
         })?;
         Ok(self.store(url))
+    }
+}
+
+impl BrokerSection {
+    /// What the broker needs, where one is set; the delay levels and the drain come from other sections.
+    pub fn broker(&self, schedule: &RetrySchedule, drain: Duration) -> Option<BrokerSettings> {
+        let url = self.url.clone()?;
+        Some(BrokerSettings {
+            prefix: Arc::from(self.prefix.as_str()),
+            shards: self.shards,
+            schedule: schedule.clone(),
+            channels: self.channels,
+            publish_deadline: self.publish_deadline,
+            connect_deadline: self.connect_deadline,
+            heartbeat: self.heartbeat,
+            drain_deadline: drain,
+            return_pause: self.return_pause,
+            ..BrokerSettings::new(url)
+        })
+    }
+}
+
+impl SecretsSettings {
+    /// What encrypts at rest, where a key is set.
+    ///
+    /// # Errors
+    /// [`VaultError::KeyLength`], which a key that was read here cannot have.
+    pub fn vault(&self) -> Result<Option<Vault>, VaultError> {
+        let previous: Vec<_> = self.previous_keys.iter().map(|key| key.secret().clone()).collect();
+        self.encryption_key.as_ref().map(|key| Vault::new(key.secret(), &previous)).transpose()
     }
 }
 

@@ -184,7 +184,7 @@ fn a_secret_file_is_found_beside_the_settings_and_its_last_newline_dropped() {
     let input = Input { file: Some(SettingsFile::load(&path).unwrap()), ..Input::default() };
     let read = Settings::read(&input);
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(read.unwrap().secrets.encryption_key.unwrap().bytes(), [0; 32]);
+    assert_eq!(read.unwrap().secrets.encryption_key.unwrap().secret().expose(), [0; 32]);
 }
 
 #[test]

@@ -9,7 +9,8 @@ use lapin::{Connection, ConnectionProperties, uri::AMQPUri};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{BrokerError, backoff::Backoff};
+use super::BrokerError;
+use crate::backoff::Backoff;
 use crate::queue::QueueState;
 
 /// A session that lived this long was healthy: the next failure starts with the shortest pause again.
@@ -89,7 +90,7 @@ impl std::fmt::Debug for Target {
 
 /// Keeps `session` running until `stop`.
 pub(super) async fn supervise<S: Session>(target: Target, mut session: S, state: State, stop: CancellationToken) {
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::default();
     loop {
         let connected = tokio::select! {
             connected = target.connect(S::PURPOSE) => connected,
@@ -107,9 +108,9 @@ pub(super) async fn supervise<S: Session>(target: Target, mut session: S, state:
         };
         state.degraded(&error.to_string());
         if started.is_some_and(|started| started.elapsed() >= HEALTHY) {
-            backoff = Backoff::new();
+            backoff.reset();
         }
-        let pause = backoff.pause();
+        let pause = backoff.next();
         tracing::warn!(purpose = S::PURPOSE, %error, ?pause, "RabbitMQ connection lost; building a new one");
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
