@@ -31,7 +31,7 @@ refused_rate = "off"
 pub fn settings(database: &str, broker: Option<&str>) -> Settings {
     let settings = Settings::new().with(&format!("[database]\nurl = {database:?}")).with(
         "[secrets]\nencryption_key = \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"\n\
-         [faithflow]\nallow_private_core = true\ncore_retries = 0\nbreaker_failures = 1000",
+         [faithflow]\nallow_private_core = true\ncore_retries = 0\ncore_timeout = \"2s\"\nbreaker_failures = 1000",
     );
     match broker {
         Some(url) => settings.with(&format!("[broker]\nurl = {url:?}\nheartbeat = \"5s\"")),

@@ -203,6 +203,15 @@ fn contradictions_are_refused_with_both_names() {
 }
 
 #[test]
+fn a_section_that_nobody_uses_contradicts_nothing() {
+    let hasty = "[worker]\nhandler_deadline = \"4s\"\n";
+    assert!(settings(hasty, false, &[]).is_ok());
+    let campuses = format!("{hasty}[[source]]\nname = \"campuses\"\npreset = \"faithflow\"");
+    let faults = settings(&campuses, false, &[]).unwrap_err();
+    assert!(faults[0].contains("faithflow.core_timeout: 2 requests of this length must not be longer"), "{faults:?}");
+}
+
+#[test]
 fn a_file_that_is_not_toml_says_where() {
     let faults = settings("[database]\nurl = \nconnections = 0", false, &[]).unwrap_err();
     assert!(faults[0].starts_with("lychgate.toml:2"), "{faults:?}");

@@ -182,6 +182,11 @@ impl Section {
         self.find(key).is_some()
     }
 
+    /// Whether `key` is written here and is this text.
+    pub(super) fn is_text(&self, key: &str, text: &str) -> bool {
+        matches!(self.find(key), Some(Node { value: Value::Text(written), .. }) if written == text)
+    }
+
     /// The section's name: `gateway`, `source[github]`.
     pub fn path(&self) -> &str {
         &self.path
