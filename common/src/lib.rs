@@ -12,6 +12,7 @@ pub mod event;
 pub mod message;
 pub mod metrics;
 pub mod ops;
+pub mod outcome;
 pub mod queue;
 pub mod secret;
 pub mod settings;

@@ -4,12 +4,14 @@
 //! server's log and `pg_stat_statements` speak our language). Every change of a status is conditional on the old one
 //! and says whether it hit. Nothing here holds a transaction open over a network call.
 
+mod answer;
 mod apply;
 mod audit;
 mod campus;
 mod claim;
 mod connect;
 mod dead_letter;
+mod delivery_log;
 mod error;
 mod events;
 mod filter;
@@ -23,6 +25,7 @@ mod settle;
 mod sweep;
 
 pub use self::{
+    answer::KeptAnswer,
     audit::{AuditEntry, Deed},
     campus::{
         CampusClock, CampusListing, KnownMember, NewCampus, NewRun, Run, RunCause, RunCounts, RunEnd, RunPhase,
@@ -31,6 +34,7 @@ pub use self::{
     claim::{Claim, POISON_STARTS},
     connect::StoreSettings,
     dead_letter::{DeadLetter, DeadLetterGroup, DeadLetterShown},
+    delivery_log::{DeliveryLogger, LOGGED_BODY, LoggedAs, LoggedDelivery, SecretUse},
     error::StoreError,
     events::{AttemptLine, EventLine, EventShown},
     filter::{EventFilter, Page},

@@ -54,6 +54,11 @@ impl StoreQueue {
         self.wake.notify_one();
     }
 
+    /// Wakes this process's consumer: a row is due now.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
     pub(super) fn publish(&self, batch: &[(Message, Route)]) -> Vec<Published> {
         self.wake.notify_one();
         batch.iter().map(|_| Published::Confirmed).collect()

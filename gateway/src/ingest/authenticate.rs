@@ -1,0 +1,76 @@
+//! *Authenticate*: is it from who it says it is from?
+//!
+//! Over the raw bytes, with every active secret, in constant time; that is the source's business. This step finds the
+//! secrets (a campus's stand in the store), counts failures against the address, and only then the source's share.
+//! Never parses a body, but for the one look that document B's senders force: whose secret is it?
+
+use std::sync::Arc;
+
+use lychgate_common::{
+    campus::Campus,
+    source::{Authentic, Key, KeyForm, Keys},
+};
+
+use super::{Admitted, Trail};
+use crate::{house::House, refusal::Refusal, throttle::Share};
+
+/// A request that one of the source's secrets vouches for.
+#[derive(Debug)]
+pub(crate) struct Authenticated<'a> {
+    pub(crate) admitted: Admitted<'a>,
+    pub(crate) tenant: Option<Arc<str>>,
+    /// Whether the source has used up its share, and the event is to wait.
+    pub(crate) share: Share,
+    /// The verified claims of a JWT.
+    #[allow(dead_code)]
+    authentic: Authentic,
+}
+
+/// Verifies the request's credentials, or refuses it.
+pub(crate) async fn authenticate<'a>(
+    house: &House,
+    admitted: Admitted<'a>,
+    trail: &mut Trail,
+) -> Result<Authenticated<'a>, Refusal> {
+    let source = admitted.arrival.source;
+    let request = admitted.request();
+    let (verified, campus) = match source.keys() {
+        Keys::Fixed(keys) => (source.authenticate(&request, keys), None),
+        Keys::ByTenant => {
+            let hint = source.tenant_hint(&request)?;
+            let campus = campus(house, hint.as_deref()).await?;
+            trail.tenant = Some(Arc::from(campus.id.to_string()));
+            (source.authenticate(&request, &keys_of(&campus, house)), Some(campus))
+        }
+    };
+    let authentic = verified.inspect_err(|refused| {
+        if refused.is_authentication() {
+            house.throttle.failed(admitted.arrival.address);
+        }
+    })?;
+    trail.authentic = true;
+    let tenant = campus.as_ref().map(|campus| Arc::from(campus.id.to_string()));
+    house.log.used(source.name(), tenant.as_deref().unwrap_or(""), &authentic.secret, admitted.arrival.received_at);
+    if campus.is_some_and(|campus| !campus.takes_webhooks()) {
+        return Err(Refusal::TenantDisabled);
+    }
+    let share = house.throttle.share(source.name())?;
+    Ok(Authenticated { admitted, tenant, share, authentic })
+}
+
+async fn campus(house: &House, name: Option<&str>) -> Result<Arc<Campus>, Refusal> {
+    let (Some(directory), Some(name)) = (&house.campuses, name) else { return Err(Refusal::TenantUnknown) };
+    match directory.find(name).await {
+        Ok(Some(campus)) => Ok(campus),
+        Ok(None) => Err(Refusal::TenantUnknown),
+        Err(error) => {
+            tracing::error!(%error, "a campus could not be looked up");
+            Err(Refusal::NotDurable)
+        }
+    }
+}
+
+fn keys_of(campus: &Campus, house: &House) -> Vec<Key> {
+    // A secret that is no key cannot verify anything; the campus's other secrets still can.
+    campus.active_secrets(house.clock.now()).filter_map(|secret| Key::read(secret, KeyForm::Text).ok()).collect()
+}

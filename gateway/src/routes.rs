@@ -1,0 +1,75 @@
+//! Method and path to door: the one list of what the public listener answers.
+
+use std::{collections::HashMap, sync::Arc};
+
+use hyper::{Method, Uri};
+use lychgate_common::{event::EventId, source::Source};
+
+use crate::refusal::Refusal;
+
+/// A path's named parameters.
+pub(crate) type Params = Vec<(Arc<str>, String)>;
+
+/// A door of the public listener.
+#[derive(Debug)]
+pub(crate) enum Door<'a> {
+    /// A webhook for this source.
+    Ingest(&'a Source, Params),
+    /// What became of an event.
+    Receipt(EventId),
+    /// The description of this interface.
+    OpenApi,
+}
+
+/// The table of doors.
+#[derive(Debug)]
+pub(crate) struct Routes {
+    sources: Vec<Source>,
+    /// Paths without parameters, to the index of their source.
+    fixed: HashMap<Arc<str>, usize>,
+}
+
+impl Routes {
+    pub(crate) fn new(sources: Vec<Source>) -> Self {
+        let fixed = sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| source.path().params().next().is_none())
+            .map(|(index, source)| (Arc::from(source.path().as_str()), index))
+            .collect();
+        Self { sources, fixed }
+    }
+
+    pub(crate) fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.name().as_ref() == name)
+    }
+
+    /// Finds the door, or says why there is none: 404, or 405 with what is allowed.
+    pub(crate) fn door(&self, method: &Method, uri: &Uri) -> Result<Door<'_>, Refusal> {
+        let path = uri.path();
+        if let Some((source, params)) = self.matching(path) {
+            return if source.methods().contains(method) {
+                Ok(Door::Ingest(source, params))
+            } else {
+                Err(Refusal::MethodNotAllowed(allowed(source)))
+            };
+        }
+        let door = match path.strip_prefix("/events/") {
+            Some(id) => Door::Receipt(id.parse().map_err(|_| Refusal::NotFound)?),
+            None if path == "/openapi.json" => Door::OpenApi,
+            None => return Err(Refusal::NotFound),
+        };
+        if method == Method::GET { Ok(door) } else { Err(Refusal::MethodNotAllowed("GET".to_owned())) }
+    }
+
+    fn matching(&self, path: &str) -> Option<(&Source, Params)> {
+        if let Some(source) = self.fixed.get(path).and_then(|index| self.sources.get(*index)) {
+            return Some((source, Params::new()));
+        }
+        self.sources.iter().find_map(|source| source.path().matches(path).map(|params| (source, params)))
+    }
+}
+
+fn allowed(source: &Source) -> String {
+    source.methods().iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,142 @@
+//! Recording: new, duplicate, conflict, guarded bodies, guilty rows, edges.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use lychgate_common::{
+    clock::Clock,
+    event::{Event, EventId},
+    queue::Shards,
+    store::{Group, GroupLimits, Keys, NewEvent, Recorded, Recorder, Store, StoreSettings},
+};
+use lychgate_tests::database::Database;
+
+pub(crate) const WINDOW: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+pub(crate) async fn store_at(clock: Clock) -> Store {
+    let database = Database::empty().await;
+    let store = Store::open(&StoreSettings::new(database.url().into()), clock).unwrap();
+    store.migrate().await.unwrap();
+    store
+}
+
+pub(crate) fn group(store: &Store) -> Group<NewEvent, Recorded> {
+    let limits = GroupLimits { writers: 3, items: 200, bytes: 4 << 20, waiting: 4096 };
+    Group::start(limits, Recorder::new(store.clone(), WINDOW))
+}
+
+pub(crate) fn webhook(store: &Store, key: Option<&str>, body: &str) -> NewEvent {
+    let now = store.clock().now();
+    let id = EventId::new(now);
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    NewEvent {
+        body_sha256: NewEvent::hash(&body),
+        event: Event {
+            id,
+            source: Arc::from("platform"),
+            preset: Arc::from("platform"),
+            tenant: Arc::from(""),
+            kind: Arc::from("user.created"),
+            subject: None,
+            occurred_at: None,
+            received_at: now,
+            body,
+        },
+        keys: Keys { key: key.map(str::to_owned), body_guard: false },
+        headers: serde_json::json!({}),
+        content_type: None,
+        traceparent: None,
+        shard: Shards::ONE.pick("platform", id),
+        due_at: Some(now),
+    }
+}
+
+fn moment(text: &str) -> Clock {
+    Clock::standing_at(text.parse::<Timestamp>().unwrap())
+}
+
+#[tokio::test]
+async fn a_key_is_new_once_then_a_duplicate_or_a_conflict() {
+    let store = store_at(moment("2026-11-21T12:00:00Z")).await;
+    let group = group(&store);
+    let first = webhook(&store, Some("k1"), "a");
+    let id = first.event.id;
+    assert_eq!(group.submit(first).await.unwrap(), Recorded::New);
+    assert_eq!(group.submit(webhook(&store, Some("k1"), "a")).await.unwrap(), Recorded::Duplicate(id));
+    assert_eq!(group.submit(webhook(&store, Some("k1"), "b")).await.unwrap(), Recorded::Conflict(id));
+    assert_eq!(group.submit(webhook(&store, None, "a")).await.unwrap(), Recorded::New);
+}
+
+#[tokio::test]
+async fn a_thousand_at_once_with_one_key_are_one_event() {
+    let store = store_at(Clock::system()).await;
+    let group = group(&store);
+    let answers =
+        futures_util::future::join_all((0..1000).map(|_| group.submit(webhook(&store, Some("same"), "body")))).await;
+    let new = answers.iter().filter(|answer| matches!(answer, Ok(Recorded::New))).count();
+    let ids: std::collections::BTreeSet<_> = answers
+        .iter()
+        .filter_map(|answer| match answer {
+            Ok(Recorded::Duplicate(id)) => Some(*id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((new, ids.len(), answers.len()), (1, 1, 1000));
+}
+
+#[tokio::test]
+async fn a_guarded_body_is_known_under_another_key_and_a_refused_one_leaves_nothing_behind() {
+    let store = store_at(moment("2026-11-21T12:00:00Z")).await;
+    let group = group(&store);
+    let guarded = |key: &str, body: &str| {
+        let mut event = webhook(&store, Some(key), body);
+        event.keys.body_guard = true;
+        event
+    };
+    let first = guarded("d1", "captured");
+    let id = first.event.id;
+    assert_eq!(group.submit(first).await.unwrap(), Recorded::New);
+    assert_eq!(group.submit(guarded("d2", "captured")).await.unwrap(), Recorded::Duplicate(id));
+    assert_eq!(group.submit(guarded("d1", "other")).await.unwrap(), Recorded::Conflict(id));
+    // Neither the key d2 nor the body `other` was taken by the two refused deliveries.
+    assert_eq!(group.submit(guarded("d2", "another")).await.unwrap(), Recorded::New);
+    assert_eq!(group.submit(guarded("d3", "other")).await.unwrap(), Recorded::New);
+}
+
+#[tokio::test]
+async fn a_poisoned_row_fails_alone() {
+    let store = store_at(Clock::system()).await;
+    let mut batch: Vec<_> = (0..20).map(|n| webhook(&store, Some(&format!("k{n}")), "body")).collect();
+    batch[7].keys.key = Some("nul\0".to_owned());
+    let group = group(&store);
+    let answers = futures_util::future::join_all(batch.into_iter().map(|item| group.submit(item))).await;
+    for (n, answer) in answers.iter().enumerate() {
+        assert_eq!(answer.is_err(), n == 7, "{n}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_known_over_the_edges_of_its_bucket_for_the_whole_window() {
+    // A Thursday midnight: buckets count weeks from 1970-01-01, a Thursday.
+    let clock = moment("2026-11-18T23:59:30Z");
+    let store = store_at(clock.clone()).await;
+    let group = group(&store);
+    let first = webhook(&store, Some("edge"), "a");
+    let id = first.event.id;
+    assert_eq!(group.submit(first).await.unwrap(), Recorded::New);
+    for step in [SignedDuration::from_secs(60), SignedDuration::from_hours(24 * 7), SignedDuration::from_hours(24 * 6)]
+    {
+        clock.advance(step);
+        store.make_partitions(1).await.unwrap();
+        assert_eq!(group.submit(webhook(&store, Some("edge"), "a")).await.unwrap(), Recorded::Duplicate(id));
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_outran_the_partitions_makes_its_own() {
+    let clock = moment("2026-11-21T12:00:00Z");
+    let store = store_at(clock.clone()).await;
+    clock.advance(SignedDuration::from_hours(24 * 60));
+    assert_eq!(group(&store).submit(webhook(&store, Some("late"), "a")).await.unwrap(), Recorded::New);
+}

@@ -1,0 +1,70 @@
+//! Settling: the fence, the dead, the retried.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use lychgate_common::{
+    clock::Clock,
+    event::Attempt,
+    store::{AttemptError, Group, GroupLimits, NewEvent, Settled, Settlement, Settler, Store, Verdict, WorkerName},
+};
+
+use crate::records::{group, store_at, webhook};
+
+fn settler(store: &Store) -> Group<Settlement, Settled> {
+    let name = WorkerName { worker: "w1".to_owned(), build: "test".to_owned() };
+    let limits = GroupLimits { writers: 2, items: 50, bytes: 4 << 20, waiting: 1024 };
+    Group::start(limits, Settler::new(store.clone(), name))
+}
+
+fn settlement(item: &NewEvent, attempt: i32, verdict: Verdict) -> Settlement {
+    Settlement {
+        event: item.event.clone(),
+        attempt: Attempt::new(attempt).unwrap(),
+        error: matches!(verdict, Verdict::Retry { .. } | Verdict::Dead { .. }).then(|| AttemptError {
+            outcome: "temporary",
+            class: "core_away".to_owned(),
+            message: "the core API is away".to_owned(),
+            stack: vec!["the core API is away".to_owned(), "connection refused".to_owned()],
+        }),
+        verdict,
+        changes: Vec::new(),
+        reply: None,
+        started_at: item.event.received_at,
+        took: Duration::from_millis(3),
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_is_settled_once_whatever_copies_come_later() {
+    let store = store_at(Clock::system()).await;
+    let item = webhook(&store, Some("k"), "a");
+    group(&store).submit(item.clone()).await.unwrap();
+    let settler = settler(&store);
+    let now = store.clock().now();
+    let retry = Verdict::Retry { climbed: 1, at: now, sweep_at: now };
+    assert_eq!(settler.submit(settlement(&item, 1, retry.clone())).await.unwrap(), Settled::Now);
+    assert_eq!(settler.submit(settlement(&item, 1, Verdict::Succeeded)).await.unwrap(), Settled::Before);
+    assert_eq!(settler.submit(settlement(&item, 2, Verdict::Succeeded)).await.unwrap(), Settled::Now);
+    assert_eq!(settler.submit(settlement(&item, 2, Verdict::Succeeded)).await.unwrap(), Settled::Before);
+    assert_eq!(settler.submit(settlement(&item, 3, retry)).await.unwrap(), Settled::Before);
+}
+
+#[tokio::test]
+async fn a_retried_event_is_due_again_and_a_dead_one_is_not() {
+    let clock = Clock::standing_at("2026-11-21T12:00:00Z".parse().unwrap());
+    let store = store_at(clock.clone()).await;
+    let (one, two) = (webhook(&store, Some("one"), "a"), webhook(&store, Some("two"), "a"));
+    let record = group(&store);
+    record.submit(one.clone()).await.unwrap();
+    record.submit(two.clone()).await.unwrap();
+    let settler = settler(&store);
+    let at = clock.now() + SignedDuration::from_secs(15);
+    let _ = settler.submit(settlement(&one, 1, Verdict::Retry { climbed: 1, at, sweep_at: at })).await.unwrap();
+    let _ = settler.submit(settlement(&two, 1, Verdict::Dead { fingerprint: "00ff".to_owned() })).await.unwrap();
+    assert!(store.claim_due(10, Duration::from_secs(60), &[]).await.unwrap().is_empty());
+    clock.advance(SignedDuration::from_secs(16));
+    let due = store.claim_due(10, Duration::from_secs(60), &[]).await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!((due[0].0.id(), due[0].0.attempt.number(), due[0].0.climbed), (one.event.id, 2, 1));
+}
