@@ -29,7 +29,7 @@ mod verify;
 
 use std::{sync::Arc, time::Duration};
 
-use hyper::{Method, StatusCode, header::HeaderValue};
+use hyper::Method;
 use ipnet::IpNet;
 use thiserror::Error;
 use url::Url;
@@ -39,7 +39,7 @@ pub use self::{
     headers::{kept_headers, may_keep},
     identify::{EVENT_LIMIT, KEY_LIMIT, KeyAt, KindRule, NAME_LIMIT, Naming},
     key::{Key, KeyFault, KeyForm, Keys},
-    limits::{ContentTypes, DEFAULT_BODY_LIMIT, OnConflict, OnLimit, RateLimit},
+    limits::{ContentTypes, DEFAULT_BODY_LIMIT, OnConflict},
     path::{PathFault, PathPattern},
     place::{Place, VALUE_LIMIT},
     pointer::{DEPTH_LIMIT, Pointer},
@@ -54,7 +54,7 @@ pub use self::{
     },
 };
 use self::{reading::Reading, sample::Draft};
-use crate::secret::Secret;
+use crate::{secret::Secret, settings::RateLimit};
 
 /// A source that cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -134,24 +134,24 @@ impl Source {
         &self.0.profile.methods
     }
 
-    /// Whether it takes this `Content-Type`.
-    pub fn accepts_content_type(&self, content_type: Option<&HeaderValue>) -> bool {
-        self.0.profile.content_types.accept(content_type)
+    /// The content types it takes.
+    pub fn content_types(&self) -> &ContentTypes {
+        &self.0.profile.content_types
     }
 
     /// Largest body, in bytes.
-    pub fn max_body(&self) -> usize {
+    pub fn body_limit(&self) -> usize {
         self.0.profile.max_body
     }
 
     /// Addresses it may come from; empty for any.
-    pub fn allow(&self) -> &[IpNet] {
+    pub fn allowed_addresses(&self) -> &[IpNet] {
         &self.0.profile.allow
     }
 
     /// How many requests it may make.
-    pub fn rate_limit(&self) -> Option<&RateLimit> {
-        self.0.profile.rate_limit.as_ref()
+    pub fn rate_limit(&self) -> &RateLimit {
+        &self.0.profile.rate_limit
     }
 
     /// What a second body under a known key means.
@@ -162,11 +162,6 @@ impl Source {
     /// How long the answer waits for the outcome unless the sender asks for another bound.
     pub fn wait(&self) -> Option<Duration> {
         self.0.profile.wait
-    }
-
-    /// The status of an answer that stopped waiting: 202 where it waited at all.
-    pub fn pending_status(&self) -> StatusCode {
-        if self.wait().is_some() { StatusCode::ACCEPTED } else { self.reply().status }
     }
 
     /// The event types its sender documents: the closed set for metrics' labels; others are `other`.

@@ -1,44 +1,15 @@
-//! What a source allows: how many requests, how large, of which content type, and what a second body under one key means.
+//! What a source takes: how large a body, of which content type, and what a second body under one key means.
 //!
-//! Only the figures; who counts is the gateway.
+//! Only the rules; the gateway enforces them.
 
-use std::time::Duration;
+use std::fmt;
 
 use hyper::header::HeaderValue;
 
+use super::reply::JSON;
+
 /// Largest body where a preset says nothing else: four times what the largest of the five systems' documents shows.
 pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
-
-/// How many requests a source may make.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    /// So many requests …
-    pub requests: u32,
-    /// … in this time.
-    pub per: Duration,
-    /// How many may come at once.
-    pub burst: u32,
-    /// What happens to those above.
-    pub on_limit: OnLimit,
-}
-
-impl RateLimit {
-    /// So many a minute, at most a tenth of them at once.
-    pub(super) const fn per_minute(requests: u32) -> Self {
-        let tenth = requests / 10;
-        let burst = if tenth == 0 { 1 } else { tenth };
-        Self { requests, per: Duration::from_secs(60), burst, on_limit: OnLimit::Reject }
-    }
-}
-
-/// What happens to a request above the limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnLimit {
-    /// 429 with `Retry-After`.
-    Reject,
-    /// Accepted now, processed when the limit resets.
-    Defer,
-}
 
 /// What a second, different body under a known key means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +39,22 @@ impl ContentTypes {
         let Some(content_type) = content_type else { return true };
         let Ok(text) = content_type.to_str() else { return *self == Self::Any };
         let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let json = essence == "application/json" || essence.ends_with("+json");
+        let json = essence == JSON || essence.ends_with("+json");
         match self {
             Self::Any => true,
             Self::Json => json,
             Self::JsonOr(others) => json || others.contains(&essence.as_str()),
+        }
+    }
+}
+
+impl fmt::Display for ContentTypes {
+    /// The list for a sender whose type was refused.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any content type"),
+            Self::Json => f.write_str(JSON),
+            Self::JsonOr(others) => write!(f, "{JSON} or {}", others.join(" or ")),
         }
     }
 }

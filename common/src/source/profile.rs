@@ -13,11 +13,12 @@ use super::{
     handshake::HandshakeRule,
     identify::Naming,
     key::KeyForm,
-    limits::{ContentTypes, DEFAULT_BODY_LIMIT, OnConflict, RateLimit},
+    limits::{ContentTypes, DEFAULT_BODY_LIMIT, OnConflict},
     path::PathPattern,
     reply::Reply,
     verify::Verifier,
 };
+use crate::settings::RateLimit;
 
 /// Everything there is to know about a source but its name and keys.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ pub struct Profile {
     pub max_body: usize,
     /// Addresses it may come from; empty for any.
     pub allow: Vec<IpNet>,
-    /// How many requests it may make; `None` for any number.
-    pub rate_limit: Option<RateLimit>,
+    /// How many requests it may make.
+    pub rate_limit: RateLimit,
     /// How a request is authenticated.
     pub verifier: Verifier,
     /// How its keys are written.
@@ -68,7 +69,7 @@ impl Profile {
             content_types: ContentTypes::Json,
             max_body: DEFAULT_BODY_LIMIT,
             allow: Vec::new(),
-            rate_limit: None,
+            rate_limit: RateLimit::Off,
             verifier,
             key_form: KeyForm::Text,
             keys_by_tenant: false,

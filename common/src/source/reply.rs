@@ -42,11 +42,6 @@ impl Default for Reply {
 }
 
 impl Reply {
-    /// The same body every time.
-    pub(super) fn fixed(status: StatusCode, content_type: &str, body: &'static str) -> Self {
-        Self { status, content_type: content_type.into(), body: ReplyBody::Fixed(Bytes::from_static(body.as_bytes())) }
-    }
-
     /// The body for these events; `subject` is what a single one is about.
     pub fn body(&self, ids: &[EventId], subject: Option<&str>) -> Bytes {
         let body = match (&self.body, ids) {

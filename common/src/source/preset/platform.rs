@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::{
     super::{
         identify::{KeyAt, KindRule, Naming},
-        limits::{OnLimit, RateLimit},
         place::Place,
         profile::Profile,
         sample::Draft,
@@ -18,6 +17,7 @@ use super::{
     },
     Preset, path,
 };
+use crate::settings::{OnLimit, Rate, RateLimit};
 
 pub(super) const PRESET: Preset = Preset { name: "platform", profile, sample };
 
@@ -42,7 +42,7 @@ fn profile() -> Profile {
     let verifier = Verifier::Signed(Scheme::hmac_body(Place::header("x-platform-signature"), form));
     Profile {
         // "Maximum: 1000 webhooks per minute. Burst: up to 100 in 10 seconds. Above, webhooks are queued."
-        rate_limit: Some(RateLimit {
+        rate_limit: RateLimit::On(Rate {
             requests: 1000,
             per: Duration::from_secs(60),
             burst: 100,
