@@ -2,3 +2,4 @@
 
 pub mod handler;
 pub mod handlers;
+pub mod operate;

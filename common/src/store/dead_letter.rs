@@ -99,6 +99,13 @@ impl Store {
         Ok(self.client().await?.query(&sql, &values).await?.iter().map(letter).collect())
     }
 
+    /// How many dead letters match.
+    pub async fn dead_letter_count(&self, filter: &EventFilter) -> Result<i64, StoreError> {
+        let bound = filter.bound();
+        let sql = format!("/* dead_letter_count */ select count(*) from dead_letter d where {}", condition());
+        Ok(self.client().await?.query_one(&sql, &bound.and(&[&filter.fingerprint])).await?.get(0))
+    }
+
     /// Dead letters that match, by cause, the most frequent first, at most 1,000 groups.
     pub async fn dead_letter_groups(&self, filter: &EventFilter) -> Result<Vec<DeadLetterGroup>, StoreError> {
         let bound = filter.bound();

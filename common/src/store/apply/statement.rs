@@ -25,8 +25,11 @@ pub(super) enum Kind {
     Append,
 }
 
+/// Statements by kind and table.
+type Texts = HashMap<(Kind, &'static str), Arc<str>>;
+
 /// The schema of a running process does not change (it is checked at the start), so neither do its statements.
-static TEXTS: LazyLock<RwLock<HashMap<(Kind, &'static str), Arc<str>>>> = LazyLock::new(RwLock::default);
+static TEXTS: LazyLock<RwLock<Texts>> = LazyLock::new(RwLock::default);
 
 /// The statement for a table and kind; its only parameter is a jsonb array of rows.
 pub(super) async fn text(transaction: &Transaction<'_>, kind: Kind, table: &Table) -> Result<Arc<str>, StoreError> {

@@ -203,9 +203,12 @@ fn what_is_missing_or_wrong_is_a_permanent_failure_that_names_its_pointer() {
     assert_eq!(changes(&garbage).unwrap_err().cause().class, "malformed_payload");
 }
 
+/// A row: per column the age of its value, and the value.
+type Cells = BTreeMap<String, (Option<Version>, Value)>;
+
 /// What the applier promises, in a few lines: per column the newest version wins, history is kept once.
-fn model(events: &[Event]) -> BTreeMap<(&'static str, Vec<String>), BTreeMap<String, (Option<Version>, Value)>> {
-    let mut rows: BTreeMap<_, BTreeMap<String, (Option<Version>, Value)>> = BTreeMap::new();
+fn model(events: &[Event]) -> BTreeMap<(&'static str, Vec<String>), Cells> {
+    let mut rows: BTreeMap<_, Cells> = BTreeMap::new();
     for change in events.iter().flat_map(|event| changes(event).unwrap().changes) {
         let table = change.table();
         let key = (table.name, table.key.iter().map(|key| cells(&change, &[key])[0].to_string()).collect::<Vec<_>>());
