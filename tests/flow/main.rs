@@ -1,4 +1,8 @@
 //! The promises, one module each, tried on the real binaries against real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod apply;
+mod dead_letters;
 mod harness;
+mod platform;
+mod rows;

@@ -50,9 +50,14 @@ impl EventFilter {
         Self { ids: ids.into(), ..Self::default() }
     }
 
-    /// Whether it leaves nothing out.
-    pub fn is_everything(&self) -> bool {
-        *self == Self::default()
+    /// Closed at `now`, so that what arrives during a long deed is not part of it. Named ids are left as they are: the
+    /// clock of the machine that received them may be ahead of ours.
+    #[must_use]
+    pub fn received_by(mut self, now: Timestamp) -> Self {
+        if self.ids.is_empty() {
+            self.until = Some(self.until.map_or(now, |until| until.min(now)));
+        }
+        self
     }
 
     /// The values of `$1` to `$5` in [`Bound::condition`].

@@ -42,9 +42,7 @@ pub async fn discard(store: &Store, filter: &EventFilter, deed: &Deed) -> Result
     if deed.reason.trim().is_empty() {
         return Err(OperateError::NoReason);
     }
-    let now = store.clock().now();
-    let until = Some(filter.until.map_or(now, |until| until.min(now)));
-    let filter = EventFilter { until, ..filter.clone() };
+    let filter = filter.clone().received_by(store.clock().now());
     let mut discarded = 0;
     let mut page = Page { limit: BATCH, after: None };
     loop {

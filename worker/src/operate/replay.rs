@@ -76,9 +76,7 @@ pub async fn replay(
     let mut after = None;
     let started = Instant::now();
     // What is received from now on is not part of the plan that the operator has seen.
-    let now = store.clock().now();
-    let until = Some(order.filter.until.map_or(now, |until| until.min(now)));
-    let filter = EventFilter { until, ..order.filter.clone() };
+    let filter = order.filter.clone().received_by(store.clock().now());
     loop {
         let ids = store.dead_letter_ids(&filter, Page { limit: size, after }).await?;
         let Some(last) = ids.last() else { return Ok(report) };
