@@ -118,6 +118,8 @@ impl Settings {
         let root = tree(input, &mut faults);
         let settings = sections(&root, &mut faults);
         contradictions::find(&settings, &root, &mut faults);
+        // Read here only for its mistakes, so that they stand among the others.
+        drop(crate::source::from_settings(&settings, &mut faults));
         faults.none_or(settings)
     }
 

@@ -22,6 +22,7 @@ mod refused;
 mod reply;
 mod request;
 pub mod sample;
+mod settings;
 pub mod sign;
 mod template;
 mod time;
@@ -47,6 +48,7 @@ pub use self::{
     refused::Refused,
     reply::{JSON, Reply, ReplyBody},
     request::{Authentic, Identity, Request},
+    settings::from_settings,
     template::{Piece, Template, TemplateFault},
     time::{FUTURE_LIMIT, Freshness, TimeAt, TimeForm},
     verify::{

@@ -178,6 +178,11 @@ impl<'a> Reader<'a> {
         self.faults.push(self.at(key), what);
     }
 
+    /// Adds the mistakes that were found in a table within this one.
+    pub fn absorb(&mut self, faults: Faults) {
+        self.faults.extend(faults);
+    }
+
     /// The place of a key, for mistakes found later.
     pub fn at(&self, key: &str) -> String {
         let place = self.section.find(key).map_or(&self.section.place, |node| &node.place);

@@ -76,8 +76,12 @@ fn the_least_that_works_in_production_works() {
         name = "platform"
         secrets = ["env:PLATFORM_SECRET"]
     "#;
-    let read =
-        settings(text, false, &[("DATABASE_URL", "postgres://a:hunter2@db/l"), ("AMQP_URL", "amqp://b")]).unwrap();
+    let read = settings(
+        text,
+        false,
+        &[("DATABASE_URL", "postgres://a:hunter2@db/l"), ("AMQP_URL", "amqp://b"), ("PLATFORM_SECRET", "s")],
+    )
+    .unwrap();
     assert_eq!(read.database.required().unwrap().url.expose(), b"postgres://a:hunter2@db/l");
     assert_eq!(read.sources.len(), 1);
     assert_eq!(read.sources[0].path(), "source[platform]");

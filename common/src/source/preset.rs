@@ -28,6 +28,9 @@ pub struct Preset {
 pub const ALL: &[Preset] =
     &[faithflow::PRESET, generic::PRESET, github::PRESET, platform::PRESET, standard_webhooks::PRESET, stripe::PRESET];
 
+/// What a source of one's own starts from.
+pub const GENERIC: Preset = generic::PRESET;
+
 /// The preset of this name.
 pub fn named(name: &str) -> Option<&'static Preset> {
     ALL.iter().find(|preset| preset.name == name)

@@ -4,4 +4,5 @@ mod kit;
 mod names;
 mod properties;
 mod refusals;
+mod settings;
 mod vectors;

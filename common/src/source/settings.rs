@@ -1,0 +1,190 @@
+//! Sources as the settings file has them: `[[source]]`, each a preset with anything overridden beside it.
+//!
+//! Every mistake is noted at its key and the reading goes on, so that one look shows all of them.
+
+mod places;
+mod signature;
+
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+
+use self::{
+    places::{keys, places, the_place},
+    signature::verifier,
+};
+use super::{
+    Source, SourceFault,
+    limits::{ContentTypes, OnConflict},
+    path::PathPattern,
+    preset,
+    profile::Profile,
+    reply::{Reply, ReplyBody},
+    time::TimeForm,
+};
+use crate::settings::{Faults, Reader, Section, Settings};
+
+/// Longest name of a source: it labels metrics and log lines.
+const NAME_LENGTH: usize = 64;
+
+/// Paths of the public listener that are not sources'.
+const TAKEN: [&str; 5] = ["/v2/webhooks", "/events/", "/auth/", "/openapi.json", "/webhooks/health-monitor"];
+
+/// How a time of the body may be written.
+const TIME_FORMS: [(&str, TimeForm); 4] =
+    [("s", TimeForm::Seconds), ("ms", TimeForm::Millis), ("rfc3339", TimeForm::Rfc3339), ("any", TimeForm::Any)];
+
+/// All sources of the settings. A source with a mistake is left out; the mistake is noted.
+pub fn from_settings(settings: &Settings, faults: &mut Faults) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    for section in &settings.sources {
+        let mut reader = section.reader(faults);
+        let source = one(&mut reader, section, settings);
+        if let Some(source) = &source {
+            for other in &sources {
+                if other.name() == source.name() {
+                    reader.fault("name", format!("`{}` is another source's name already", source.name()));
+                }
+                if other.path().collides_with(source.path()) {
+                    reader.fault("path", format!("{} is the path of source `{}` already", source.path(), other.name()));
+                }
+            }
+        }
+        reader.finish();
+        sources.extend(source);
+    }
+    sources
+}
+
+fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Option<Source> {
+    let name = name(reader);
+    let preset_name = reader.text("preset").unwrap_or_else(|| "generic".to_owned());
+    let Some(preset) = preset::named(&preset_name) else {
+        let known: Vec<_> = preset::ALL.iter().map(|preset| preset.name).collect();
+        reader.fault("preset", format!("`{preset_name}` is no preset; known are {}", known.join(", ")));
+        // What stands beside it cannot be judged; it is asked for, so that it is not called unknown.
+        rest(reader, &mut (preset::GENERIC.profile)());
+        let _ = reader.secrets("secrets");
+        return None;
+    };
+    let mut profile = (preset.profile)();
+    if profile.preset.as_ref() == "faithflow" {
+        profile.wait = Some(settings.faithflow.wait);
+    }
+    rest(reader, &mut profile);
+    let written = section.has("secrets");
+    let secrets = reader.secrets("secrets");
+    if profile.keys_by_tenant && written {
+        reader.fault("secrets", "is not used: each campus has its own, see `lychgate campus`");
+    }
+    if written && secrets.is_none() {
+        return None;
+    }
+    match Source::new(&name?, profile, &secrets.unwrap_or_default()) {
+        Ok(source) => Some(source),
+        Err(SourceFault::NoSecret { .. }) => {
+            reader.fault("secrets", "is missing: without a secret nobody can be authenticated");
+            None
+        }
+        Err(SourceFault::Secret { number, fault, .. }) => {
+            reader.fault("secrets", format!("number {number} {fault}"));
+            None
+        }
+    }
+}
+
+fn name(reader: &mut Reader<'_>) -> Option<String> {
+    let name = reader.required_text("name", "a source is known by its name in logs, metrics and the ledger")?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.len() > NAME_LENGTH || !name.bytes().all(plain) {
+        reader.fault("name", format!("must be at most {NAME_LENGTH} letters, digits, `-`, `_` and `.`"));
+        return None;
+    }
+    Some(name)
+}
+
+/// Everything but name, preset and secrets, each over what the preset says.
+fn rest(reader: &mut Reader<'_>, profile: &mut Profile) {
+    if let Some(text) = reader.text("path") {
+        match PathPattern::parse(&text) {
+            Ok(path) if TAKEN.iter().any(|taken| text.starts_with(taken)) => {
+                reader.fault("path", format!("{path} belongs to the gateway itself"));
+            }
+            Ok(path) => profile.path = path,
+            Err(fault) => reader.fault("path", fault.to_string()),
+        }
+    }
+    if let Some(methods) = reader.list("methods") {
+        let known = [Method::POST, Method::PUT, Method::GET, Method::PATCH, Method::DELETE];
+        let found = |text: &String| known.iter().find(|method| method.as_str() == text).cloned();
+        match methods.iter().map(found).collect::<Option<Vec<_>>>() {
+            Some(methods) if !methods.is_empty() => profile.methods = methods,
+            Some(_) | None => reader.fault("methods", "must be a list of POST, PUT, GET, PATCH, DELETE"),
+        }
+    }
+    let content = [("json", true), ("any", false)];
+    if let Some(json) = reader.one_of("content_types", &content) {
+        profile.content_types = if json { ContentTypes::Json } else { ContentTypes::Any };
+        profile.naming.json = json;
+    }
+    profile.max_body = reader.size("max_body").unwrap_or(profile.max_body);
+    profile.allow = reader.get("allow").unwrap_or_else(|| std::mem::take(&mut profile.allow));
+    profile.rate_limit = reader.rate("rate_limit").unwrap_or(profile.rate_limit);
+    let conflicts =
+        [("reject", OnConflict::Reject), ("replay", OnConflict::Replay), ("new_event", OnConflict::NewEvent)];
+    profile.on_conflict = reader.one_of("on_conflict", &conflicts).unwrap_or(profile.on_conflict);
+    profile.wait = reader.duration("wait").or(profile.wait);
+    profile.forward = reader.get("forward").unwrap_or_else(|| std::mem::take(&mut profile.forward));
+    verifier(reader, profile);
+    naming(reader, profile);
+    reply(reader, &mut profile.reply);
+}
+
+/// Where the event's names stand.
+fn naming(reader: &mut Reader<'_>, profile: &mut Profile) {
+    let naming = &mut profile.naming;
+    if let Some(at) = keys(reader, "key") {
+        naming.key = at;
+    }
+    if let Some(at) = places(reader, "type") {
+        naming.kind.at = at;
+        naming.kind.agrees_with = None;
+    }
+    if let Some(fallback) = reader.text("type_default") {
+        naming.kind.fallback = Some(Arc::from(fallback));
+    }
+    if let Some(at) = places(reader, "tenant") {
+        naming.tenant = at;
+    }
+    if let Some(at) = places(reader, "subject") {
+        naming.subject = at;
+    }
+    let form = reader.one_of("occurred_at_format", &TIME_FORMS);
+    match (the_place(reader, "occurred_at"), form, &mut naming.occurred_at) {
+        (Some(place), form, at) => *at = Some((place, form.unwrap_or(TimeForm::Any))),
+        (None, Some(form), Some((_, preset))) => *preset = form,
+        (None, _, _) => {}
+    }
+    naming.split = reader.flag("split").unwrap_or(naming.split);
+    naming.body_guard = reader.flag("body_guard").unwrap_or(naming.body_guard);
+}
+
+/// `reply = { status = 204, content_type = "text/plain", body = "OK" }`.
+fn reply(reader: &mut Reader<'_>, reply: &mut Reply) {
+    let Some(section) = reader.section("reply") else { return };
+    let mut faults = Faults::new();
+    let mut inner = section.reader(&mut faults);
+    if let Some(status) = inner.number("status", 200..=299)
+        && let Some(status) = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok())
+    {
+        reply.status = status;
+    }
+    if let Some(content_type) = inner.text("content_type") {
+        reply.content_type = content_type.into();
+    }
+    if let Some(body) = inner.text("body") {
+        reply.body = ReplyBody::Fixed(body.into_bytes().into());
+    }
+    inner.finish();
+    reader.absorb(faults);
+}

@@ -1,0 +1,108 @@
+//! Sources as a settings file has them.
+
+use super::{super::*, kit::Asked};
+use crate::settings::{Faults, Input, Settings, SettingsFile};
+
+fn read(text: &str) -> Result<Vec<Source>, Vec<String>> {
+    let file = SettingsFile { path: "lychgate.toml".into(), text: text.to_owned(), private: true };
+    let lines = |faults: Faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let settings = Settings::read(&Input { file: Some(file), ..Input::default() }).map_err(lines)?;
+    Ok(from_settings(&settings, &mut Faults::new()))
+}
+
+#[test]
+fn a_preset_needs_a_name_and_a_secret_and_no_more() {
+    let sources = read("[[source]]\nname = \"platform\"\npreset = \"platform\"\nsecrets = [\"test_secret\"]").unwrap();
+    let signature = "sha256=d0ca8add29193a055f294d8a2f07fcec6526c8ab7cd960eabe67c97f51c7b8a9";
+    let asked = Asked::new(r#"{"event":"user.created","id":"evt_1"}"#, &[("x-platform-signature", signature)]);
+    assert!(asked.authentic(&sources[0]).is_ok());
+    assert_eq!(sources[0].path().as_str(), "/webhooks/platform");
+}
+
+#[test]
+fn campuses_have_their_own_secrets() {
+    assert!(read("[[source]]\nname = \"faithflow\"\npreset = \"faithflow\"").is_ok());
+    let faults = read("[[source]]\nname = \"f\"\npreset = \"faithflow\"\nsecrets = [\"x\"]").unwrap_err();
+    assert!(faults[0].contains("lychgate campus"), "{faults:?}");
+}
+
+#[test]
+fn a_sender_of_ones_own_is_typed_in_whole() {
+    let text = r#"
+        [[source]]
+        name = "ours"
+        path = "/in/ours/{shop}"
+        secrets = ["whsec_test_secret"]
+        key = ["json:/id", "header:Idempotency-Key"]
+        type = "json:/object"
+        tenant = "path:shop"
+        on_conflict = "replay"
+        allow = ["192.0.2.0/24"]
+        forward = "https://ci.example.com/hooks"
+        signature = { at = "header:X-Ours", label = "v1", signed = "{ts}.{body}", timestamp = "label:t", past = "1m" }
+        reply = { status = 204, body = "" }
+    "#;
+    let sources = read(text).unwrap();
+    let source = &sources[0];
+    let header = "t=1700000000,v1=d95c6b7477fbd7e9f90b1b0ef5f9c7ac25abca5382460e0d988c2b2a5b71b990";
+    let mut asked = Asked::new(r#"{"id":"evt_test_webhook","object":"event"}"#, &[("x-ours", header)]);
+    asked.params = source.path().matches("/in/ours/nine").unwrap();
+    assert!(asked.authentic(source).is_ok());
+    let identity = asked.identity(source).unwrap();
+    assert_eq!((identity.key.as_deref(), identity.key_signed), (Some("evt_test_webhook"), true));
+    assert_eq!((&*identity.kind, &*identity.tenant), ("event", "nine"));
+    assert_eq!(asked.at(1_700_000_061).authentic(source), Err(Refused::TimestampStale { tolerance_seconds: 60 }));
+    assert_eq!((source.reply().status.as_u16(), source.reply().body(&[], None).len()), (204, 0));
+    assert_eq!((source.forward().len(), source.allowed_addresses().len()), (1, 1));
+}
+
+#[test]
+fn every_mistake_is_named_at_its_key() {
+    let text = r#"
+        [[source]]
+        name = "shop"
+        preset = "shopfiy"
+        [[source]]
+        name = "a b"
+        secrets = ["s"]
+        path = "/events/x"
+        signature = { signed = "{ts}", algoritm = "x" }
+        key = "jsn:/id"
+        [[source]]
+        name = "none"
+        [[source]]
+        name = "short"
+        path = "/in/short"
+        token = "query:token"
+        secrets = ["short"]
+        [[source]]
+        name = "std"
+        preset = "standard-webhooks"
+        secrets = ["plain"]
+        [[source]]
+        name = "one"
+        path = "/in/{x}"
+        secrets = ["s"]
+        [[source]]
+        name = "one"
+        path = "/in/{y}"
+        secrets = ["s"]
+    "#;
+    let faults = read(text).unwrap_err();
+    for part in [
+        "source[shop].preset: `shopfiy` is no preset; known are faithflow, generic, github",
+        "source[a b].name: must be at most 64 letters",
+        "source[a b].path: /events/x belongs to the gateway itself",
+        "signature.signed: the body must be signed",
+        "signature.algoritm: is no setting; did you mean `algorithm`?",
+        "source[a b].key: `jsn:/id` is no key",
+        "source[none].secrets: is missing",
+        "source[short].secrets: number 1 stands in the URL as the only credential",
+        "source[std].secrets: number 1 must start with `whsec_`",
+        "source[one].name: `one` is another source's name already",
+        "source[one].path: /in/{y} is the path of source `one` already",
+    ] {
+        assert!(faults.iter().any(|fault| fault.contains(part)), "{part}: {faults:#?}");
+    }
+    assert_eq!(faults.len(), 11, "{faults:#?}");
+}
