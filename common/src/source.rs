@@ -30,7 +30,7 @@ mod verify;
 
 use std::{sync::Arc, time::Duration};
 
-use hyper::Method;
+use hyper::{Method, header::HeaderValue};
 use ipnet::IpNet;
 use thiserror::Error;
 use url::Url;
@@ -56,7 +56,10 @@ pub use self::{
     },
 };
 use self::{reading::Reading, sample::Draft};
-use crate::{secret::Secret, settings::RateLimit};
+use crate::{
+    secret::Secret,
+    settings::{Rate, RateLimit},
+};
 
 /// A source that cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -136,24 +139,32 @@ impl Source {
         &self.0.profile.methods
     }
 
-    /// The content types it takes.
+    /// Whether it takes this `Content-Type`.
+    pub fn accepts_content_type(&self, content_type: Option<&HeaderValue>) -> bool {
+        self.0.profile.content_types.accept(content_type)
+    }
+
+    /// The content types it takes, for a sender whose own was refused.
     pub fn content_types(&self) -> &ContentTypes {
         &self.0.profile.content_types
     }
 
     /// Largest body, in bytes.
-    pub fn body_limit(&self) -> usize {
+    pub fn max_body(&self) -> usize {
         self.0.profile.max_body
     }
 
     /// Addresses it may come from; empty for any.
-    pub fn allowed_addresses(&self) -> &[IpNet] {
+    pub fn allow(&self) -> &[IpNet] {
         &self.0.profile.allow
     }
 
-    /// How many requests it may make.
-    pub fn rate_limit(&self) -> &RateLimit {
-        &self.0.profile.rate_limit
+    /// How many requests it may make; `None` for any number.
+    pub fn rate_limit(&self) -> Option<&Rate> {
+        match &self.0.profile.rate_limit {
+            RateLimit::On(rate) => Some(rate),
+            RateLimit::Off => None,
+        }
     }
 
     /// What a second body under a known key means.

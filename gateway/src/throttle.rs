@@ -16,8 +16,8 @@ use governor::{
     clock::{Clock as _, DefaultClock},
 };
 use lychgate_common::{
-    settings::{GatewaySettings, RateLimit},
-    source::{OnLimit, Source},
+    settings::{GatewaySettings, OnLimit, RateLimit},
+    source::Source,
 };
 
 use crate::refusal::Refusal;

@@ -53,7 +53,7 @@ fn a_sender_of_ones_own_is_typed_in_whole() {
     assert_eq!((&*identity.kind, &*identity.tenant), ("event", "nine"));
     assert_eq!(asked.at(1_700_000_061).authentic(source), Err(Refused::TimestampStale { tolerance_seconds: 60 }));
     assert_eq!((source.reply().status.as_u16(), source.reply().body(&[], None).len()), (204, 0));
-    assert_eq!((source.forward().len(), source.allowed_addresses().len()), (1, 1));
+    assert_eq!((source.forward().len(), source.allow().len()), (1, 1));
 }
 
 #[test]
