@@ -181,6 +181,12 @@ impl Connection {
         self.0.get_mut().write_all(bytes).await
     }
 
+    /// Whether the other side has closed it, or said something unasked.
+    pub fn is_closed(&self) -> bool {
+        let nothing_yet = self.0.get_ref().try_read(&mut [0; 1]);
+        !matches!(nothing_yet, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Says that nothing more will come.
     pub async fn finish(&mut self) -> io::Result<()> {
         self.0.get_mut().shutdown().await

@@ -112,6 +112,10 @@ async fn reach<'a>(
     connection: &'a mut Option<Connection>,
     stop: &AtomicBool,
 ) -> Option<&'a mut Connection> {
+    // An idle connection that the other side has closed since is not used again, as every client does it.
+    if connection.as_ref().is_some_and(Connection::is_closed) {
+        *connection = None;
+    }
     while connection.is_none() {
         if stop.load(Ordering::Relaxed) {
             return None;
