@@ -11,7 +11,6 @@ mod shard;
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -32,6 +31,18 @@ pub enum Published {
     Refused,
     /// No answer in time, or the connection is gone: it may or may not arrive.
     Unknown,
+}
+
+impl Published {
+    /// The name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Returned => "returned",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Where a message goes.
@@ -134,15 +145,6 @@ impl Queue {
         match self {
             Self::Broker(broker) => broker.state(),
             Self::Store(_) => QueueState::Up,
-        }
-    }
-
-    /// Whether this shard's main queue has drained past an event due at `due`, so that the event cannot be waiting in
-    /// it. The store's own queue has nothing to be lost in, so it is always so.
-    pub async fn drained_past(&self, shard: Shard, due: Timestamp) -> bool {
-        match self {
-            Self::Broker(broker) => broker.drained_past(shard, due).await,
-            Self::Store(_) => true,
         }
     }
 }

@@ -17,6 +17,7 @@ mod events;
 mod filter;
 mod fingerprint;
 mod group;
+mod heartbeat;
 mod partition;
 mod record;
 mod replay;
@@ -31,7 +32,7 @@ pub use self::{
         CampusClock, CampusListing, KnownMember, NewCampus, NewRun, Run, RunCause, RunCounts, RunEnd, RunPhase,
         SecretListing, StagedMember, Step,
     },
-    claim::{Claim, POISON_STARTS},
+    claim::Claim,
     connect::StoreSettings,
     dead_letter::{DeadLetter, DeadLetterGroup, DeadLetterShown},
     delivery_log::{DeliveryLogger, LOGGED_BODY, LoggedAs, LoggedDelivery, SecretUse},
@@ -40,6 +41,7 @@ pub use self::{
     filter::{EventFilter, Page},
     fingerprint::fingerprint,
     group::{Group, GroupLimits, Weigh, Write},
+    heartbeat::Heartbeat,
     partition::{BUCKET_DAYS, DAYS_AHEAD, Retention},
     record::{Keys, NewEvent, Recorded, Recorder},
     replay::Standing,

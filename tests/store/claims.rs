@@ -42,10 +42,10 @@ async fn the_fourth_start_of_one_attempt_is_poison_and_a_settled_one_is_stale() 
     let item = webhook(&store, Some("k"), "a");
     group(&store).submit(item.clone()).await.unwrap();
     for _ in 0..3 {
-        assert_eq!(store.claim_again(item.event.id, Attempt::FIRST).await.unwrap(), Claim::Run);
+        assert_eq!(store.claim_again(item.event.id, Attempt::FIRST, 3).await.unwrap(), Claim::Run);
     }
-    assert_eq!(store.claim_again(item.event.id, Attempt::FIRST).await.unwrap(), Claim::Poison);
-    assert_eq!(store.claim_again(item.event.id, Attempt::FIRST.next()).await.unwrap(), Claim::Stale);
+    assert_eq!(store.claim_again(item.event.id, Attempt::FIRST, 3).await.unwrap(), Claim::Poison);
+    assert_eq!(store.claim_again(item.event.id, Attempt::FIRST.next(), 3).await.unwrap(), Claim::Stale);
 }
 
 #[tokio::test]

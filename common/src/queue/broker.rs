@@ -211,10 +211,13 @@ impl Broker {
         self.0.consuming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn drained_past(&self, shard: Shard, due: Timestamp) -> bool {
-        if self.0.progress.through(shard).is_some_and(|through| through >= due) {
-            return true;
-        }
+    /// The time up to which this shard's main queue has drained: an event that entered it before cannot be waiting in
+    /// it any more. `now` where it is empty; how far it has been consumed where it is not, if anybody knows.
+    pub async fn drained_until(&self, shard: Shard, now: Timestamp) -> Option<Timestamp> {
+        if self.is_empty(shard).await { Some(now) } else { self.0.progress.through(shard) }
+    }
+
+    async fn is_empty(&self, shard: Shard) -> bool {
         let remembered = |(at, empty): &(Instant, bool)| (at.elapsed() < FRESH).then_some(*empty);
         let known = self.0.emptiness.lock().unwrap_or_else(PoisonError::into_inner).get(&shard).and_then(remembered);
         if let Some(empty) = known {

@@ -18,9 +18,6 @@ use crate::{
     queue::Shard,
 };
 
-/// Starts of one attempt after which an event counts as poison.
-pub const POISON_STARTS: i16 = 3;
-
 /// The columns from which a [`Message`] is read, in the order that [`message`] expects.
 pub(super) const MESSAGE_COLUMNS: &str = "e.id, e.source, e.preset, e.tenant, e.kind, e.subject, e.occurred_at,
     e.received_at, e.body, e.traceparent, s.attempt, s.climbed, s.shard";
@@ -32,7 +29,7 @@ pub enum Claim {
     Run,
     /// Settled meanwhile, or another attempt is on its way: drop the copy.
     Stale,
-    /// It was started [`POISON_STARTS`] times and never came back: it may be killing its workers.
+    /// It was started too often and never came back: it may be killing its workers.
     Poison,
 }
 
@@ -80,8 +77,21 @@ impl Store {
         Ok(())
     }
 
-    /// Checks a redelivered message against its row and counts the start, before the handler runs.
-    pub async fn claim_again(&self, id: EventId, attempt: Attempt) -> Result<Claim, StoreError> {
+    /// How often an attempt has been started after a redelivery; `None` where it is not open any more.
+    pub async fn starts(&self, id: EventId, attempt: Attempt) -> Result<Option<i16>, StoreError> {
+        let client = self.client().await?;
+        let statement = client
+            .prepare_cached(
+                "/* starts */ select starts from event_state where id = $1 and attempt = $2 and finished_at is null",
+            )
+            .await?;
+        let row = client.query_opt(&statement, &[&id.uuid(), &attempt.number()]).await?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
+    /// Checks a redelivered message against its row and counts the start, before the handler runs. Past `most` starts
+    /// it is poison.
+    pub async fn claim_again(&self, id: EventId, attempt: Attempt, most: u8) -> Result<Claim, StoreError> {
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
@@ -94,7 +104,7 @@ impl Store {
         let row = client.query_opt(&statement, &[&id.uuid(), &attempt.number()]).await?;
         Ok(match row.map(|row| row.get::<_, i16>(0)) {
             None => Claim::Stale,
-            Some(starts) if starts > POISON_STARTS => Claim::Poison,
+            Some(starts) if starts > i16::from(most) => Claim::Poison,
             Some(_) => Claim::Run,
         })
     }

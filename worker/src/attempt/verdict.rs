@@ -1,0 +1,162 @@
+//! *Verdict*: what becomes of the event. A pure function of outcome, attempt, schedule and time.
+//!
+//! Permanent: the dead letters, at once. Temporary: one level up the schedule, never before a `Retry-After`, then the
+//! dead letters. Ours: released, at no cost. There is no other class, and nothing is a success by default.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use lychgate_common::{
+    change::Change,
+    event::Event,
+    queue::{Queue, RetrySchedule},
+    store::{AttemptError, Verdict, fingerprint},
+};
+use serde_json::Value;
+
+use crate::{
+    attempt::{claim::Claimed, handle::Outcome},
+    handler::{Cause, Failure},
+    house::House,
+};
+
+/// A verdict with all that is to be written.
+#[derive(Debug)]
+pub(crate) enum Judged {
+    /// To be settled.
+    Settle(Box<Sentence>),
+    /// Our own fault: the event goes back as it was; says why.
+    Release(String),
+}
+
+/// What is to be written about an attempt.
+#[derive(Debug)]
+pub(crate) struct Sentence {
+    pub(crate) verdict: Verdict,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) reply: Option<Value>,
+    pub(crate) error: Option<AttemptError>,
+    /// The level on which a retried event waits.
+    pub(crate) level: Option<u8>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) took: Duration,
+}
+
+/// Judges an outcome.
+pub(crate) fn judge(house: &House, claimed: &Claimed<'_>, outcome: Outcome) -> Judged {
+    let message = &claimed.message;
+    let policy = Policy {
+        schedule: &house.settings.retry.schedule,
+        // Where the store is the queue the row's own time wakes it; a broker's delay queue gets its grace on top.
+        grace: match &house.queue {
+            Queue::Broker(_) => Some(house.settings.sweep.grace),
+            Queue::Store(_) => None,
+        },
+    };
+    sentence(&policy, &message.event, message.climbed, house.clock.now(), outcome)
+}
+
+/// How failed attempts are repeated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy<'a> {
+    schedule: &'a RetrySchedule,
+    grace: Option<Duration>,
+}
+
+fn sentence(policy: &Policy<'_>, event: &Event, climbed: u8, now: Timestamp, outcome: Outcome) -> Judged {
+    let Outcome { result, started_at, took, poison } = outcome;
+    let plain = |verdict| Sentence {
+        verdict,
+        changes: Vec::new(),
+        reply: None,
+        error: None,
+        level: None,
+        started_at,
+        took,
+    };
+    let sentence = match result {
+        Ok(handled) => {
+            let verdict = handled.ignored.map_or(Verdict::Succeeded, Verdict::Ignored);
+            Sentence { changes: handled.changes, reply: handled.reply, ..plain(verdict) }
+        }
+        Err(Failure::Ours(cause)) => return Judged::Release(cause.stack().join(": ")),
+        Err(Failure::Permanent(cause)) => {
+            let outcome = if poison { "poison" } else { "permanent" };
+            Sentence { error: Some(error(outcome, &cause)), ..plain(dead(event, &cause)) }
+        }
+        Err(Failure::Temporary { cause, retry_after }) => {
+            let (verdict, level) = match retry(policy, event, climbed, now, retry_after) {
+                Some((verdict, level)) => (verdict, Some(level)),
+                None => (dead(event, &cause), None),
+            };
+            Sentence { error: Some(error("temporary", &cause)), level, ..plain(verdict) }
+        }
+    };
+    Judged::Settle(Box::new(sentence))
+}
+
+/// One level up, or none left.
+fn retry(
+    policy: &Policy<'_>,
+    event: &Event,
+    climbed: u8,
+    now: Timestamp,
+    retry_after: Option<Duration>,
+) -> Option<(Verdict, u8)> {
+    let delay = policy.schedule.delay(climbed)?;
+    let asked = retry_after.unwrap_or(Duration::ZERO);
+    let (level, wait) = if asked > delay {
+        let level = policy.schedule.level_lasting(climbed, asked);
+        // Longer than the longest level: a broker's queue cannot wait so long, but the store's row can.
+        (level, policy.schedule.delay(level).unwrap_or(delay).max(if policy.grace.is_none() { asked } else { delay }))
+    } else {
+        (climbed, delay)
+    };
+    let wait = if policy.grace.is_none() { wait + jitter(event, climbed, wait) } else { wait };
+    let at = now + signed(wait);
+    let sweep_at = at + signed(policy.grace.unwrap_or(Duration::ZERO));
+    Some((Verdict::Retry { climbed: climbed.saturating_add(1), at, sweep_at }, level))
+}
+
+/// Up to a tenth of the wait, by the event's id, so that events which failed together do not come back together.
+fn jitter(event: &Event, climbed: u8, wait: Duration) -> Duration {
+    let last = event.id.uuid().as_bytes().iter().fold(u32::from(climbed), |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(*byte))
+    });
+    wait.mul_f64(f64::from(last % 1000) / 10_000.0)
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+fn dead(event: &Event, cause: &Cause) -> Verdict {
+    Verdict::Dead { fingerprint: fingerprint(&event.source, &event.kind, cause.class, &cause.message) }
+}
+
+/// A failure in the ledger's form.
+pub(crate) fn error(outcome: &'static str, cause: &Cause) -> AttemptError {
+    AttemptError {
+        outcome,
+        class: cause.class.to_owned(),
+        message: cause.message.clone(),
+        stack: cause.stack(),
+    }
+}
+
+/// The database refused what the handler wanted written: nobody but an operator can help.
+pub(crate) fn refused(event: &Event, sentence: &Sentence, why: &str) -> Sentence {
+    let cause = Cause::new("data_refused", format!("the database refused the changes: {why}"));
+    Sentence {
+        verdict: dead(event, &cause),
+        changes: Vec::new(),
+        reply: None,
+        error: Some(error("permanent", &cause)),
+        level: None,
+        started_at: sentence.started_at,
+        took: sentence.took,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! What a worker does beside its corridor: sweeping, housekeeping, showing that it is alive, burying strays.
+//!
+//! Each duty is short, repeatable, and safe on several workers at once; none holds a lock over a network call.
+
+mod alive;
+mod gauges;
+mod strays;
+mod sweep;
+mod upkeep;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use lychgate_common::{queue::Queue, stop::Stop};
+use tokio::task::JoinSet;
+
+use crate::house::House;
+
+/// Starts every duty that this house has.
+pub(crate) fn start(house: &Arc<House>, stop: &Stop) -> JoinSet<()> {
+    let mut duties = JoinSet::new();
+    duties.spawn(every(upkeep::EVERY, stop.clone(), Arc::clone(house), upkeep::upkeep));
+    duties.spawn(every(alive::EVERY, stop.clone(), Arc::clone(house), alive::beat));
+    duties.spawn(every(gauges::EVERY, stop.clone(), Arc::clone(house), gauges::gauge));
+    if let Queue::Broker(broker) = &house.queue {
+        duties.spawn(every(house.settings.sweep.interval, stop.clone(), Arc::clone(house), sweep::sweep));
+        duties.spawn(strays::bury(Arc::clone(house), broker.drain_dead(stop.token())));
+    }
+    duties
+}
+
+/// Does something now and then until stopped.
+async fn every<F, W>(pause: Duration, stop: Stop, house: Arc<House>, duty: W)
+where
+    F: Future<Output = ()>,
+    W: Fn(Arc<House>) -> F,
+{
+    let mut tick = tokio::time::interval(pause);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => duty(Arc::clone(&house)).await,
+            () = stop.stopping() => return,
+        }
+    }
+}

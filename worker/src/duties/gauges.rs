@@ -1,0 +1,29 @@
+//! Measures what is waiting, for the metrics.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::SignedDuration;
+use lychgate_common::queue::Queue;
+
+use crate::house::House;
+
+/// Often enough for a scrape every 15 s.
+pub(crate) const EVERY: Duration = Duration::from_secs(10);
+
+/// One look.
+pub(crate) async fn gauge(house: Arc<House>) {
+    match house.store.backlog().await {
+        Ok(backlog) => {
+            let age = backlog.oldest.map_or(SignedDuration::ZERO, |oldest| house.clock.now().duration_since(oldest));
+            house.metrics.backlog(backlog.due, age.as_secs_f64());
+        }
+        Err(error) => tracing::warn!(%error, "the backlog could not be measured"),
+    }
+    let Queue::Broker(broker) = &house.queue else { return };
+    // A broker that is away is no news: its state is a metric of its own.
+    if let Ok(depths) = broker.depths().await {
+        for depth in depths {
+            house.metrics.depth(&depth.queue, depth.ready);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Everything the worker has while it lives, made once and shared by every attempt.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use lychgate_common::{
+    clock::Clock,
+    outcome::Outcomes,
+    queue::Queue,
+    settings::Settings,
+    store::{Group, GroupLimits, Settled, Settlement, Settler, Store, WorkerName},
+};
+use tokio::sync::Semaphore;
+
+use crate::{handlers::Registry, metrics::Metrics};
+
+/// Bytes of changes in one settling transaction at most: it stays short.
+const SETTLE_BYTES: usize = 4 << 20;
+
+/// What a house is built from.
+#[derive(Debug)]
+pub struct Parts {
+    /// How much at once, how long, for whom.
+    pub settings: Arc<Settings>,
+    /// Where attempts are settled.
+    pub store: Store,
+    /// Where work comes from.
+    pub queue: Queue,
+    /// Where outcomes are told: shared with a gateway in the same process.
+    pub outcomes: Outcomes,
+    /// Who handles what.
+    pub registry: Registry,
+    /// Where the worker counts.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: Clock,
+    /// Host, process and build, for every attempt's record.
+    pub name: WorkerName,
+}
+
+/// The worker, ready to run.
+#[derive(Debug)]
+pub struct House {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) store: Store,
+    pub(crate) queue: Queue,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) registry: Registry,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    pub(crate) name: WorkerName,
+    pub(crate) started_at: Timestamp,
+    pub(crate) settle: Group<Settlement, Settled>,
+    /// Events that have been started before and did not come back run one at a time, so that only the one which kills
+    /// its worker is found guilty.
+    pub(crate) suspects: Semaphore,
+}
+
+impl House {
+    /// Builds the house and starts its settling writers. Must be called inside a tokio runtime.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { settings, store, queue, outcomes, registry, metrics, clock, name } = parts;
+        let limits = GroupLimits {
+            writers: usize::from(settings.worker.settle_writers),
+            items: usize::from(settings.worker.settle_batch),
+            bytes: SETTLE_BYTES,
+            waiting: usize::from(settings.worker.concurrency).max(1),
+        };
+        Arc::new(Self {
+            settle: Group::start(limits, Settler::new(store.clone(), name.clone())),
+            suspects: Semaphore::new(1),
+            started_at: clock.now(),
+            settings,
+            store,
+            queue,
+            outcomes,
+            registry,
+            metrics,
+            clock,
+            name,
+        })
+    }
+}
