@@ -46,16 +46,14 @@ impl Store {
     pub async fn heartbeats(&self) -> Result<Vec<Heartbeat>, StoreError> {
         let client = self.client().await?;
         let rows = client
-            .query("/* heartbeats */ select worker, build, started_at, seen_at from worker_heartbeat order by 4 desc", &[])
+            .query(
+                "/* heartbeats */ select worker, build, started_at, seen_at from worker_heartbeat order by 4 desc",
+                &[],
+            )
             .await?;
         Ok(rows
             .iter()
-            .map(|row| Heartbeat {
-                worker: row.get(0),
-                build: row.get(1),
-                started_at: row.get(2),
-                seen_at: row.get(3),
-            })
+            .map(|row| Heartbeat { worker: row.get(0), build: row.get(1), started_at: row.get(2), seen_at: row.get(3) })
             .collect())
     }
 }

@@ -48,10 +48,7 @@ pub(crate) async fn claim(house: &House, decoded: Decoded) -> Option<Claimed<'_>
     }
 }
 
-async fn again<'a>(
-    house: &'a House,
-    message: &Message,
-) -> Result<(Claim, Option<SemaphorePermit<'a>>), StoreError> {
+async fn again<'a>(house: &'a House, message: &Message) -> Result<(Claim, Option<SemaphorePermit<'a>>), StoreError> {
     let Some(starts) = house.store.starts(message.id(), message.attempt).await? else {
         return Ok((Claim::Stale, None));
     };

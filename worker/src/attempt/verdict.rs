@@ -65,15 +65,8 @@ pub(crate) struct Policy<'a> {
 
 fn sentence(policy: &Policy<'_>, event: &Event, climbed: u8, now: Timestamp, outcome: Outcome) -> Judged {
     let Outcome { result, started_at, took, poison } = outcome;
-    let plain = |verdict| Sentence {
-        verdict,
-        changes: Vec::new(),
-        reply: None,
-        error: None,
-        level: None,
-        started_at,
-        took,
-    };
+    let plain =
+        |verdict| Sentence { verdict, changes: Vec::new(), reply: None, error: None, level: None, started_at, took };
     let sentence = match result {
         Ok(handled) => {
             let verdict = handled.ignored.map_or(Verdict::Succeeded, Verdict::Ignored);
@@ -120,9 +113,12 @@ fn retry(
 
 /// Up to a tenth of the wait, by the event's id, so that events which failed together do not come back together.
 fn jitter(event: &Event, climbed: u8, wait: Duration) -> Duration {
-    let last = event.id.uuid().as_bytes().iter().fold(u32::from(climbed), |sum, byte| {
-        sum.wrapping_mul(31).wrapping_add(u32::from(*byte))
-    });
+    let last = event
+        .id
+        .uuid()
+        .as_bytes()
+        .iter()
+        .fold(u32::from(climbed), |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
     wait.mul_f64(f64::from(last % 1000) / 10_000.0)
 }
 
@@ -136,12 +132,7 @@ fn dead(event: &Event, cause: &Cause) -> Verdict {
 
 /// A failure in the ledger's form.
 pub(crate) fn error(outcome: &'static str, cause: &Cause) -> AttemptError {
-    AttemptError {
-        outcome,
-        class: cause.class.to_owned(),
-        message: cause.message.clone(),
-        stack: cause.stack(),
-    }
+    AttemptError { outcome, class: cause.class.to_owned(), message: cause.message.clone(), stack: cause.stack() }
 }
 
 /// The database refused what the handler wanted written: nobody but an operator can help.

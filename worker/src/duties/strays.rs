@@ -17,7 +17,7 @@ pub(crate) async fn bury(house: Arc<House>, mut strays: mpsc::Receiver<Stray>) {
         house.metrics.stray();
         match &stray.message {
             Ok(message) => {
-                tracing::warn!(event = %message.id(), reason = %stray.reason, "a stray message; its event is swept");
+                tracing::warn!(event = %message.id(), reason = stray.reason.as_deref().unwrap_or("unknown"), "a stray message; its event is swept");
                 if let Err(error) = house.store.mark_unpublished(&[message.id()]).await {
                     tracing::warn!(event = %message.id(), %error, "not marked; it is swept after its grace");
                 }
