@@ -3,6 +3,7 @@
 //! A handler is picked by the preset that an event's source is made from. What a handler may do stands in
 //! [`crate::handler`].
 
+pub mod faithflow;
 pub mod fields;
 pub mod platform;
 

@@ -11,11 +11,14 @@
 //! operator's commands. The worker never answers a sender.
 
 mod attempt;
+pub mod breaker;
 mod consume;
+pub mod core_api;
 mod duties;
 pub mod handler;
 pub mod handlers;
 mod house;
+pub mod http;
 mod metrics;
 pub mod operate;
 mod run;
