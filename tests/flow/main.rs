@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod apply;
+mod campuses;
 mod dead_letters;
 mod harness;
 mod platform;
+mod reconciles;
 mod rows;

@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lychgate_common::settings::FaithflowSettings;
+
 /// When a breaker opens, and for how long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BreakerSettings {
@@ -24,6 +26,12 @@ impl BreakerSettings {
     /// Doubling stops at ten times the first pause, so that a destination that is back is noticed.
     pub fn new(failures: u32, pause: Duration) -> Self {
         Self { failures, pause, longest_pause: pause.saturating_mul(10) }
+    }
+}
+
+impl From<&FaithflowSettings> for BreakerSettings {
+    fn from(settings: &FaithflowSettings) -> Self {
+        Self::new(settings.breaker_failures.into(), settings.breaker_pause)
     }
 }
 

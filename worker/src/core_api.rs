@@ -7,6 +7,7 @@ mod answer;
 mod member;
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,15 +18,18 @@ use lychgate_common::{campus::Campus, settings::FaithflowSettings};
 use serde_json::Value;
 use url::Url;
 
+pub(crate) use self::member::{id, is_active};
 pub use self::{
     answer::Page,
     member::{CoreMember, Malformed},
 };
 use crate::{
     breaker::{Breakers, Open},
-    http::{Answer, Http, HttpError, HttpLimits},
+    http::{Answer, Destinations, Http, HttpError, HttpLimits},
 };
 
+/// A core system that has not taken the connection by then will not answer in time either.
+const CONNECT: Duration = Duration::from_secs(3);
 /// Longer member ids than this are nobody's.
 const MEMBER_ID_LIMIT: usize = 255;
 
@@ -141,7 +145,17 @@ pub struct CoreApi {
 }
 
 impl CoreApi {
-    /// A client over the worker's connections and breakers.
+    /// A client as the settings describe it; `breakers` shows the core systems' states.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up.
+    pub fn open(settings: &FaithflowSettings, breakers: Breakers) -> io::Result<Self> {
+        let destinations = if settings.allow_private_core { Destinations::Any } else { Destinations::Public };
+        let http = Http::new(CONNECT.min(settings.core_timeout), destinations)?;
+        Ok(Self::new(http, breakers, settings.into()))
+    }
+
+    /// A client over given connections and breakers.
     pub fn new(http: Http, breakers: Breakers, settings: CoreApiSettings) -> Self {
         Self { http, breakers, settings: Arc::new(settings) }
     }

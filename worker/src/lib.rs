@@ -21,6 +21,7 @@ mod house;
 pub mod http;
 mod metrics;
 pub mod operate;
+pub mod reconcile;
 mod run;
 mod waiting;
 

@@ -3,6 +3,7 @@
 //! They ask no questions and print nothing; a caller shows the plan, asks, and then acts. Every deed is audited by the
 //! store, in the statement that does it.
 
+pub mod campus;
 pub mod dead_letters;
 pub mod rehearse;
 pub mod replay;

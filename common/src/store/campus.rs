@@ -5,6 +5,7 @@
 mod listing;
 mod manage;
 mod members;
+mod reseal;
 mod run;
 mod runs;
 mod staging;

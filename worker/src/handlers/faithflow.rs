@@ -22,6 +22,7 @@ use lychgate_common::{
 };
 use serde_json::Value;
 
+pub(crate) use self::decide::{archive, create, filtered, restore, upsert, was_deleted_in_core};
 pub use self::{
     campus_filter::{CampusFilter, FilterError, Operator},
     tables::TABLES,

@@ -85,6 +85,22 @@ pub struct RunCounts {
     pub malformed: i64,
 }
 
+impl std::ops::Add for RunCounts {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            created: self.created + more.created,
+            updated: self.updated + more.updated,
+            archived: self.archived + more.archived,
+            restored: self.restored + more.restored,
+            filtered: self.filtered + more.filtered,
+            unchanged: self.unchanged + more.unchanged,
+            malformed: self.malformed + more.malformed,
+        }
+    }
+}
+
 /// A run that is due.
 #[derive(Clone, Debug)]
 pub struct NewRun {
