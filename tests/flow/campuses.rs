@@ -64,7 +64,7 @@ async fn both_secrets_verify_during_a_rotation_and_only_the_new_one_after_it() {
     assert_eq!(by_id.id, found.id);
 
     clock.advance(SignedDuration::from_hours(25));
-    assert_eq!(secrets(&found, &clock), [second.webhook_secret.clone()], "also one that was looked up before");
+    assert_eq!(secrets(&found, &clock), [second.webhook_secret], "also one that was looked up before");
     let third = campus::rotate_secret(&store, &vault(), "church-1", Duration::ZERO, "ops").await.unwrap();
     let found = directory.find("church-1").await.unwrap().unwrap();
     assert_eq!(secrets(&found, &clock), [third.webhook_secret]);
