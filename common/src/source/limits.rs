@@ -29,8 +29,8 @@ pub enum ContentTypes {
     Any,
     /// `application/json` and everything that ends in `+json`.
     Json,
-    /// JSON, or one of these.
-    JsonOr(&'static [&'static str]),
+    /// One of these.
+    Only(&'static [&'static str]),
 }
 
 impl ContentTypes {
@@ -43,7 +43,7 @@ impl ContentTypes {
         match self {
             Self::Any => true,
             Self::Json => json,
-            Self::JsonOr(others) => json || others.contains(&essence.as_str()),
+            Self::Only(these) => these.contains(&essence.as_str()),
         }
     }
 }
@@ -54,7 +54,7 @@ impl fmt::Display for ContentTypes {
         match self {
             Self::Any => f.write_str("any content type"),
             Self::Json => f.write_str(JSON),
-            Self::JsonOr(others) => write!(f, "{JSON} or {}", others.join(" or ")),
+            Self::Only(these) => f.write_str(&these.join(" or ")),
         }
     }
 }

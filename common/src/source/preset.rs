@@ -2,12 +2,32 @@
 //!
 //! Each is proven by a literal vector of its sender's. A new sender is a new file and a line in [`ALL`].
 
+mod calendly;
+mod discord;
 mod faithflow;
 mod generic;
 mod github;
+mod gitlab_token;
+mod hubspot;
+mod intercom;
+mod linear;
+mod mailgun;
+mod paddle;
+mod pagerduty;
 mod platform;
+mod sendgrid;
+mod shopify;
+mod slack;
+mod square;
 mod standard_webhooks;
 mod stripe;
+mod systemeio;
+mod systemeio_automation;
+mod twilio;
+mod twitch;
+mod typeform;
+mod workos;
+mod zoom;
 
 use serde_json::Value;
 
@@ -25,8 +45,36 @@ pub struct Preset {
 }
 
 /// Every preset, by name.
-pub const ALL: &[Preset] =
-    &[faithflow::PRESET, generic::PRESET, github::PRESET, platform::PRESET, standard_webhooks::PRESET, stripe::PRESET];
+pub const ALL: &[Preset] = &[
+    calendly::PRESET,
+    discord::PRESET,
+    faithflow::PRESET,
+    generic::PRESET,
+    github::PRESET,
+    gitlab_token::PRESET,
+    hubspot::PRESET,
+    intercom::PRESET,
+    linear::PRESET,
+    mailgun::PRESET,
+    paddle::PRESET,
+    pagerduty::PRESET,
+    platform::PRESET,
+    standard_webhooks::RESEND,
+    sendgrid::PRESET,
+    shopify::PRESET,
+    slack::PRESET,
+    square::PRESET,
+    standard_webhooks::PRESET,
+    stripe::PRESET,
+    standard_webhooks::SVIX,
+    systemeio::PRESET,
+    systemeio_automation::PRESET,
+    twilio::PRESET,
+    twitch::PRESET,
+    typeform::PRESET,
+    workos::PRESET,
+    zoom::PRESET,
+];
 
 /// What a source of one's own starts from.
 pub const GENERIC: Preset = generic::PRESET;

@@ -36,9 +36,13 @@ impl Draft<'_> {
 
 /// The body that a preset's sender would send; a plain object for a preset that is not known.
 pub fn body(preset: &str, draft: &Draft<'_>) -> Bytes {
-    let value: Value = match preset::named(preset) {
+    let value = match preset::named(preset) {
         Some(preset) => (preset.sample)(draft),
         None => json!({"id": draft.id, "type": draft.kind, "data": {}}),
     };
-    Bytes::from(value.to_string())
+    match value {
+        // A sender whose bodies are no JSON.
+        Value::String(text) => Bytes::from(text),
+        json => Bytes::from(json.to_string()),
+    }
 }

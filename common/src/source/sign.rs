@@ -19,6 +19,7 @@ use super::{
     Source,
     identify::KeyAt,
     key::{BASE64, Key, KeyFault, KeyForm},
+    limits::ContentTypes,
     place::Place,
     reading::Reading,
     refused::Refused,
@@ -86,7 +87,11 @@ pub fn sign(
         headers: HeaderMap::new(),
         body: body.unwrap_or_else(|| source.sample(draft)),
     };
-    outgoing.headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    let content_type = match profile.content_types {
+        ContentTypes::Only(types) => types.first().copied().unwrap_or(JSON),
+        ContentTypes::Any | ContentTypes::Json => JSON,
+    };
+    outgoing.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     outgoing.headers.insert(USER_AGENT, HeaderValue::from_static("lychgate-send"));
     name(source, draft, &mut outgoing)?;
     match &profile.verifier {
@@ -244,7 +249,9 @@ fn put(place: &Place, text: &str, outgoing: &mut Outgoing) -> Result<(), SignFau
             let mut body: serde_json::Value = serde_json::from_slice(&outgoing.body)
                 .map_err(|fault| Refused::BodyNotJson { why: fault.to_string() })?;
             if let Some(field) = body.pointer_mut(pointer.as_str()) {
-                *field = text.into();
+                // A time that is a number stays one.
+                let number = field.is_number().then(|| text.parse::<i64>().ok()).flatten();
+                *field = number.map_or_else(|| text.into(), Into::into);
                 outgoing.body = Bytes::from(body.to_string());
             }
         }

@@ -3,6 +3,7 @@
 mod kit;
 mod names;
 mod properties;
+mod providers;
 mod refusals;
 mod settings;
 mod vectors;

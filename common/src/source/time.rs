@@ -89,6 +89,21 @@ impl Freshness {
     /// The tolerance of most senders' own libraries: 300 s on both sides.
     pub const TOLERANCE: Duration = Duration::from_secs(300);
 
+    /// With the usual tolerance.
+    pub fn within(at: TimeAt, form: TimeForm) -> Self {
+        Self { at, form, past: Self::TOLERANCE, future: Self::TOLERANCE }
+    }
+
+    /// In a header, with the usual tolerance; the name must be lower case.
+    pub fn at_header(name: &'static str, form: TimeForm) -> Self {
+        Self::within(TimeAt::Places(vec![Place::header(name)]), form)
+    }
+
+    /// Among the signature's pairs, with the usual tolerance.
+    pub fn at_label(label: &'static str, form: TimeForm) -> Self {
+        Self::within(TimeAt::Pair(label.into()), form)
+    }
+
     /// Checks a timestamp that the signature has vouched for.
     pub(super) fn check(&self, text: &str, received_at: Timestamp) -> Result<(), Refused> {
         let at = self.form.read(text).ok_or_else(|| Refused::malformed(format!("timestamp: {}", self.form.words())))?;

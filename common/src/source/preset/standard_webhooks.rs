@@ -18,9 +18,36 @@ use super::{
     Preset, path,
 };
 
-pub(super) const PRESET: Preset = Preset { name: "standard-webhooks", profile, sample };
+pub(super) const PRESET: Preset =
+    Preset { name: "standard-webhooks", profile: || family("standard-webhooks", "/webhooks/standard"), sample };
 
-fn profile() -> Profile {
+/// Svix itself.
+pub(super) const SVIX: Preset = Preset { name: "svix", profile: || family("svix", "/webhooks/svix"), sample };
+
+/// Resend sends through Svix. Its events are told apart by `svix-id`; `email_id` is shared by all events of a mail.
+pub(super) const RESEND: Preset = Preset { name: "resend", profile: resend, sample: resend_sample };
+
+const RESEND_KINDS: &[&str] = &[
+    "email.sent",
+    "email.delivered",
+    "email.delivery_delayed",
+    "email.bounced",
+    "email.complained",
+    "email.opened",
+    "email.clicked",
+    "email.failed",
+    "email.received",
+];
+
+fn resend() -> Profile {
+    let mut profile = family("resend", "/webhooks/resend");
+    profile.naming.kind.known = RESEND_KINDS;
+    profile.naming.subject = vec![Place::field("/data/email_id")];
+    profile.naming.occurred_at = Some((Place::field("/created_at"), TimeForm::Rfc3339));
+    profile
+}
+
+fn family(name: &'static str, at: &'static str) -> Profile {
     let either = |ours, svix| vec![Place::header(ours), Place::header(svix)];
     let id = either("webhook-id", "svix-id");
     let form = SignatureForm::Pairs { between: ' ', within: ',' };
@@ -33,12 +60,10 @@ fn profile() -> Profile {
         ],
         signed: Template::of([Piece::Id, Piece::text("."), Piece::Time, Piece::text("."), Piece::Body]),
         id: id.clone(),
-        fresh: Some(Freshness {
-            at: TimeAt::Places(either("webhook-timestamp", "svix-timestamp")),
-            form: TimeForm::Seconds,
-            past: Freshness::TOLERANCE,
-            future: Freshness::TOLERANCE,
-        }),
+        fresh: Some(Freshness::within(
+            TimeAt::Places(either("webhook-timestamp", "svix-timestamp")),
+            TimeForm::Seconds,
+        )),
         ..Scheme::hmac_body(Place::header("webhook-signature"), form)
     };
     Profile {
@@ -55,10 +80,18 @@ fn profile() -> Profile {
             occurred_at: Some((Place::field("/timestamp"), TimeForm::Any)),
             ..Naming::default()
         },
-        ..Profile::new(PRESET.name, path("/webhooks/standard"), Verifier::Signed(scheme))
+        ..Profile::new(name, path(at), Verifier::Signed(scheme))
     }
 }
 
 fn sample(draft: &Draft<'_>) -> Value {
     json!({"type": draft.kind, "timestamp": draft.time(), "data": {"id": draft.subject_or("thing_1")}})
+}
+
+fn resend_sample(draft: &Draft<'_>) -> Value {
+    let data = json!({
+        "email_id": draft.subject_or("56761188-7520-42d8-8898-ff6fc54ce618"), "from": "Acme <onboarding@example.com>",
+        "to": ["delivered@example.com"], "subject": "Hello",
+    });
+    json!({"type": draft.kind, "created_at": draft.time(), "data": data})
 }

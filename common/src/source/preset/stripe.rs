@@ -13,7 +13,7 @@ use super::{
         profile::Profile,
         sample::Draft,
         template::{Piece, Template},
-        time::{Freshness, TimeAt, TimeForm},
+        time::{Freshness, TimeForm},
         verify::{Accepted, Algorithm, Hash, Scheme, SignatureForm, Verifier},
     },
     Preset, path,
@@ -38,12 +38,7 @@ fn profile() -> Profile {
     let scheme = Scheme {
         accepted: vec![Accepted { label: Some("v1".into()), algorithm: Algorithm::Hmac(Hash::Sha256) }],
         signed: Template::of([Piece::Time, Piece::text("."), Piece::Body]),
-        fresh: Some(Freshness {
-            at: TimeAt::Pair("t".into()),
-            form: TimeForm::Seconds,
-            past: Freshness::TOLERANCE,
-            future: Freshness::TOLERANCE,
-        }),
+        fresh: Some(Freshness::at_label("t", TimeForm::Seconds)),
         ..Scheme::hmac_body(Place::header("stripe-signature"), form)
     };
     Profile {

@@ -146,7 +146,7 @@ fn time(reader: &mut Reader<'_>, scheme: &mut Scheme) {
     };
     if let Some(at) = at {
         let form = scheme.fresh.as_ref().map_or(TimeForm::Seconds, |fresh| fresh.form);
-        scheme.fresh = Some(Freshness { at, form, past: Freshness::TOLERANCE, future: Freshness::TOLERANCE });
+        scheme.fresh = Some(Freshness::within(at, form));
     }
     let form = reader.one_of("timestamp_format", &TIMES);
     let (past, future) = (reader.duration("past"), reader.duration("future"));

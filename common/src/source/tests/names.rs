@@ -133,3 +133,15 @@ fn an_array_is_split_into_events_or_refused_whole() {
     assert!(source.identify(&Asked::new(r#"[{"type":"a"}, {}]"#, &[]).request()).is_err());
     assert_eq!(source.identify(&Asked::new("[]", &[]).request()).unwrap(), vec![]);
 }
+
+#[test]
+fn all_presets_can_stand_side_by_side() {
+    let built: Vec<_> = preset::ALL.iter().map(|preset| (preset.name, (preset.profile)())).collect();
+    for (at, (name, profile)) in built.iter().enumerate() {
+        assert_eq!(&*profile.preset, *name);
+        for (other, earlier) in &built[..at] {
+            assert!(other < name, "{other} and {name} are out of order");
+            assert!(!earlier.path.collides_with(&profile.path), "{other} and {name} share a path");
+        }
+    }
+}

@@ -90,7 +90,7 @@ fn every_mistake_is_named_at_its_key() {
     "#;
     let faults = read(text).unwrap_err();
     for part in [
-        "source[shop].preset: `shopfiy` is no preset; known are faithflow, generic, github",
+        "source[shop].preset: `shopfiy` is no preset; known are calendly, discord, faithflow",
         "source[a b].name: must be at most 64 letters",
         "source[a b].path: /events/x belongs to the gateway itself",
         "signature.signed: the body must be signed",

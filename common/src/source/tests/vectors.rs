@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Verifies, and fails for another body.
-fn proves(source: &Source, asked: Asked) {
+pub(super) fn proves(source: &Source, asked: Asked) {
     assert!(asked.authentic(source).is_ok(), "{}: {:?}", source.name(), asked.authentic(source));
     let mut tampered = asked;
     tampered.body = [&tampered.body, &b" "[..]].concat().into();

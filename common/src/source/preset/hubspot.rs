@@ -1,0 +1,51 @@
+//! HubSpot's v3 signature: base64 over method, public URL, body and a time in milliseconds; the body is an array.
+//!
+//! HubSpot decodes some percent-encoded characters of the URL before it signs; give it an URL without any.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        identify::{KeyAt, KindRule, Naming},
+        place::Place,
+        profile::Profile,
+        sample::Draft,
+        template::{Piece, Template},
+        time::{Freshness, TimeForm},
+        verify::{Encoding, Scheme, SignatureForm, Verifier},
+    },
+    Preset, path,
+};
+
+pub(super) const PRESET: Preset = Preset { name: "hubspot-v3", profile, sample };
+
+fn profile() -> Profile {
+    let scheme = Scheme {
+        encoding: Encoding::Base64,
+        signed: Template::of([Piece::Method, Piece::Url, Piece::Body, Piece::Time]),
+        fresh: Some(Freshness::at_header("x-hubspot-request-timestamp", TimeForm::Millis)),
+        ..Scheme::hmac_body(Place::header("x-hubspot-signature-v3"), SignatureForm::Bare)
+    };
+    // The event's id is unique only within portal, subscription and time.
+    let id = ["/portalId", "/subscriptionId", "/eventId", "/occurredAt"].map(Place::field).to_vec();
+    Profile {
+        naming: Naming {
+            json: true,
+            split: true,
+            key: vec![KeyAt::Joined(id)],
+            kind: KindRule { at: vec![Place::field("/subscriptionType")], ..KindRule::default() },
+            tenant: vec![Place::field("/portalId")],
+            subject: vec![Place::field("/objectId")],
+            occurred_at: Some((Place::field("/occurredAt"), TimeForm::Millis)),
+            ..Naming::default()
+        },
+        ..Profile::new(PRESET.name, path("/webhooks/hubspot"), Verifier::Signed(scheme))
+    }
+}
+
+fn sample(draft: &Draft<'_>) -> Value {
+    json!([{
+        "eventId": draft.id, "subscriptionId": 12345, "portalId": 62515, "occurredAt": draft.at.as_millisecond(),
+        "subscriptionType": draft.kind, "attemptNumber": 0, "objectId": draft.subject_or("123"),
+    }])
+}

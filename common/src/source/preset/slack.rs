@@ -1,0 +1,54 @@
+//! Slack's Events API: `X-Slack-Signature: v0=…` over `v0:{ts}:{body}`; the first request is a challenge to be echoed.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{
+        handshake::{Answer, HandshakeRule},
+        identify::{KeyAt, KindRule, Naming},
+        place::Place,
+        profile::Profile,
+        sample::Draft,
+        template::{Piece, Template},
+        time::{Freshness, TimeForm},
+        verify::{Scheme, SignatureForm, Verifier},
+    },
+    Preset, path,
+};
+
+pub(super) const PRESET: Preset = Preset { name: "slack", profile, sample };
+
+fn profile() -> Profile {
+    let form = SignatureForm::Prefix { prefix: "v0=".into(), optional: false };
+    let scheme = Scheme {
+        signed: Template::of([Piece::text("v0:"), Piece::Time, Piece::text(":"), Piece::Body]),
+        fresh: Some(Freshness::at_header("x-slack-request-timestamp", TimeForm::Seconds)),
+        ..Scheme::hmac_body(Place::header("x-slack-signature"), form)
+    };
+    Profile {
+        handshakes: vec![HandshakeRule {
+            name: "url_verification",
+            at: Place::field("/type"),
+            equals: "url_verification",
+            answer: Answer::Echo(Place::field("/challenge")),
+        }],
+        naming: Naming {
+            json: true,
+            key: vec![KeyAt::Place(Place::field("/event_id"))],
+            kind: KindRule { at: vec![Place::field("/event/type"), Place::field("/type")], ..KindRule::default() },
+            tenant: vec![Place::field("/team_id")],
+            subject: vec![Place::field("/event/user")],
+            occurred_at: Some((Place::field("/event_time"), TimeForm::Seconds)),
+            ..Naming::default()
+        },
+        ..Profile::new(PRESET.name, path("/webhooks/slack"), Verifier::Signed(scheme))
+    }
+}
+
+fn sample(draft: &Draft<'_>) -> Value {
+    json!({
+        "type": "event_callback", "event_id": draft.id, "event_time": draft.at.as_second(),
+        "team_id": draft.tenant.unwrap_or("T1DC2JH3J"),
+        "event": {"type": draft.kind, "user": draft.subject_or("U2CERLKJA"), "text": "hello"},
+    })
+}
