@@ -202,7 +202,7 @@ impl Source {
         self.require_credentials(request)?;
         let naming = &self.0.profile.naming;
         match self.0.keys {
-            Keys::ByTenant => naming.tenant(&Reading::picking(request, request.body, naming.tenant.iter())?),
+            Keys::ByTenant => naming.tenant(&Reading::picking(request, request.body, naming.tenant.iter(), true)?),
             Keys::Fixed(_) => Ok(None),
         }
     }

@@ -108,7 +108,7 @@ impl Naming {
         verifier: &Verifier,
     ) -> Result<Identity, Refused> {
         let reading = if self.json || self.places().any(Place::in_body) {
-            Reading::picking(request, body, self.places())?
+            Reading::picking(request, body, self.places(), self.json)?
         } else {
             Reading::of(request)
         };

@@ -25,11 +25,13 @@ impl<'r> Reading<'r> {
         Self { request: *request, body: request.body, picked: Vec::new() }
     }
 
-    /// Reads `body`, the request's own or one element of it, and picks every field of `places` out of it at once.
+    /// Reads `body`, the request's own or one element of it, and picks every field of `places` out of it at once. Where
+    /// the body need not be JSON and is none, it has no fields.
     pub(super) fn picking<'p>(
         request: &Request<'r>,
         body: &'r Bytes,
         places: impl Iterator<Item = &'p Place>,
+        must_be_json: bool,
     ) -> Result<Self, Refused> {
         let mut pointers: Vec<&Pointer> = Vec::new();
         for place in places {
@@ -39,7 +41,10 @@ impl<'r> Reading<'r> {
                 pointers.push(pointer);
             }
         }
-        let values = pick(body, &pointers)?;
+        let values = match pick(body, &pointers) {
+            Err(Refused::BodyNotJson { .. }) if !must_be_json => vec![None; pointers.len()],
+            picked => picked?,
+        };
         Ok(Self { request: *request, body, picked: pointers.into_iter().cloned().zip(values).collect() })
     }
 

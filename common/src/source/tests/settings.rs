@@ -57,6 +57,16 @@ fn a_sender_of_ones_own_is_typed_in_whole() {
 }
 
 #[test]
+fn a_source_may_take_bodies_that_are_no_json() {
+    let plain = "[[source]]\nname = \"plain\"\nsecrets = [\"s\"]\n";
+    let asked = Asked::new("a=1&b=2", &[("x-webhook-event", "form.sent"), ("idempotency-key", "k")]);
+    assert_eq!(asked.identity(&read(plain).unwrap()[0]).unwrap_err().name(), "body_not_json");
+    let any = read(&format!("{plain}content_types = \"any\"")).unwrap();
+    assert_eq!(&*asked.identity(&any[0]).unwrap().kind, "form.sent");
+    assert_eq!(&*Asked::new("plain text", &[]).identity(&any[0]).unwrap().kind, "event");
+}
+
+#[test]
 fn every_mistake_is_named_at_its_key() {
     let text = r#"
         [[source]]
