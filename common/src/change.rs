@@ -62,7 +62,7 @@ pub enum Change {
         /// How new it is.
         version: Version,
         /// Leave it be where the row does not exist. The only merge for which the order of arrival matters; within
-        /// one batch a row that another merge creates exists for it.
+        /// one batch it comes after those that create.
         only_existing: bool,
     },
     /// Adds a row of history. A row with this key that exists already is left as it is.

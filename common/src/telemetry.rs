@@ -31,7 +31,8 @@ pub enum TelemetryError {
 
 /// Sets the log up for the whole process.
 pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(settings.level.as_str())?;
+    // lapin logs every message that comes back unroutable, its body included. Ours is the line that says so.
+    let filter = EnvFilter::try_new(settings.level.as_str())?.add_directive("lapin::returned_messages=off".parse()?);
     let lines = fmt().with_env_filter(filter).with_writer(stderr);
     match settings.format {
         LogFormat::Text => lines.with_ansi(stderr().is_terminal()).try_init(),

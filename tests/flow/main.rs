@@ -6,5 +6,6 @@ mod campuses;
 mod dead_letters;
 mod harness;
 mod platform;
+mod queue_contract;
 mod reconciles;
 mod rows;

@@ -12,6 +12,7 @@ mod delivering;
 mod depth;
 mod door;
 mod error;
+mod liveness;
 mod publisher;
 mod publishing;
 mod replies;

@@ -1,7 +1,7 @@
 //! Writes what handlers want done: the changes of many events in one transaction, one statement per table and kind.
 //!
-//! Order is fixed (tables by name, then rows by key, all merges of a table in one pass), so that two transactions never
-//! wait for each other in a circle. Nothing here decides what is to be changed, and nothing here commits unless it began the transaction.
+//! Order is fixed (kinds, then tables by name, then rows by key), so that two transactions never wait for each other
+//! in a circle. Nothing here decides what is to be changed, and nothing here commits unless it began the transaction.
 //! Handlers' tables have no foreign keys among each other (or deferred ones), because events arrive in any order.
 
 mod fold;
@@ -31,62 +31,54 @@ impl Store {
 
 /// Writes the changes of many events within the caller's transaction.
 ///
-/// Within one batch an `only_existing` merge finds a row that the same batch creates, whichever comes first.
+/// Merges that may create come first, then merges into existing rows, then history: so within one batch an
+/// `only_existing` merge finds a row that the same batch creates.
 ///
 /// # Errors
 /// [`StoreError::is_data`] where one of the changes is refused: the transaction is spoilt, and the caller splits the
 /// batch. Else the database's trouble.
 pub(crate) async fn apply(transaction: &Transaction<'_>, changes: &[&Change]) -> Result<(), StoreError> {
-    for work in gather(changes)?.into_values() {
-        if !work.merges.is_empty() {
-            let (rows, existing) = work.merges.rows(work.table);
-            let kind = if existing.contains(&true) { Kind::MergeExisting } else { Kind::Merge };
-            let statement = transaction.prepare_cached(&statement::text(transaction, kind, work.table).await?).await?;
-            match kind {
-                Kind::MergeExisting => transaction.execute(&statement, &[&Json(rows), &existing]).await?,
-                Kind::Merge | Kind::Append => transaction.execute(&statement, &[&Json(rows)]).await?,
-            };
-        }
-        if !work.history.is_empty() {
-            let text = statement::text(transaction, Kind::Append, work.table).await?;
-            let statement = transaction.prepare_cached(&text).await?;
-            transaction.execute(&statement, &[&Json(work.history)]).await?;
-        }
+    for ((kind, _), work) in gather(changes)? {
+        let text = statement::text(transaction, kind, work.table).await?;
+        let statement = transaction.prepare_cached(&text).await?;
+        transaction.execute(&statement, &[&Json(work.rows)]).await?;
     }
     Ok(())
 }
 
-/// What is to be written to one table.
-struct Work<'a> {
+/// One statement's rows.
+struct Work {
     table: &'static Table,
-    merges: Folded<'a>,
-    history: Vec<&'a Row>,
+    rows: Vec<Row>,
 }
 
-/// Sorts changes by table, in the order in which all transactions visit them, and rows by key.
-fn gather<'a>(changes: &[&'a Change]) -> Result<BTreeMap<&'static str, Work<'a>>, StoreError> {
-    let mut tables: BTreeMap<&'static str, Work<'a>> = BTreeMap::new();
+/// Sorts changes into statements, in the order in which all transactions run them.
+fn gather(changes: &[&Change]) -> Result<BTreeMap<(Kind, &'static str), Work>, StoreError> {
+    let mut merges: BTreeMap<(Kind, &'static str), (&'static Table, Folded<'_>)> = BTreeMap::new();
+    let mut statements = BTreeMap::new();
     for change in changes {
-        let table = change.table();
-        let fresh = || Work { table, merges: Folded::default(), history: Vec::new() };
-        let work = tables.entry(table.name).or_insert_with(fresh);
         match change {
-            Change::Merge { row, initial, version, only_existing, .. } => {
+            Change::Merge { table, row, initial, version, only_existing } => {
+                let kind = if *only_existing { Kind::Update } else { Kind::Upsert };
                 declared(table, row)?;
                 declared(table, initial)?;
-                work.merges.add(table, row, (!only_existing).then_some(initial), version);
+                let (_, folded) = merges.entry((kind, table.name)).or_insert_with(|| (*table, Folded::default()));
+                folded.add(table, row, initial, version);
             }
-            Change::Append { row, .. } => {
+            Change::Append { table, row } => {
                 declared(table, row)?;
-                work.history.push(row);
+                let fresh = || Work { table, rows: Vec::new() };
+                statements.entry((Kind::Append, table.name)).or_insert_with(fresh).rows.push(row.clone());
             }
         }
     }
-    for work in tables.values_mut() {
+    for work in statements.values_mut() {
         let table = work.table;
-        work.history.sort_by_cached_key(|row| fold::key_of(table, row));
+        work.rows.sort_by_cached_key(|row| fold::key_of(table, row));
     }
-    Ok(tables)
+    let folded = merges.into_iter().map(|(place, (table, folded))| (place, Work { table, rows: folded.rows(table) }));
+    statements.extend(folded);
+    Ok(statements)
 }
 
 /// Refuses a column that the table does not declare: PostgreSQL would pass over it in silence.

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::BrokerError;
+use super::{BrokerError, liveness::Pulse};
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +69,7 @@ pub(super) async fn acknowledge(
     channel: &Channel,
     mut verdicts: mpsc::UnboundedReceiver<Verdict>,
     return_pause: Duration,
+    pulse: &Pulse,
 ) -> Result<(), BrokerError> {
     let mut tags = Tags::default();
     let mut undone: VecDeque<(Instant, u64)> = VecDeque::new();
@@ -81,11 +82,15 @@ pub(super) async fn acknowledge(
                 // A settled batch drops many receipts at once: take them all before anything is sent.
                 while let Some(verdict) = next {
                     match verdict {
-                        Verdict::Done(tag) => tags.done(tag),
+                        Verdict::Done(tag) => {
+                            tags.done(tag);
+                            pulse.settled(1);
+                        }
                         Verdict::Undone(tag) => undone.push_back((Instant::now() + return_pause, tag)),
                         Verdict::Unreadable(tag) => {
                             channel.basic_reject(tag, BasicRejectOptions { requeue: false }).await?;
                             tags.told(tag);
+                            pulse.settled(1);
                         }
                     }
                     next = verdicts.try_recv().ok();
@@ -96,6 +101,7 @@ pub(super) async fn acknowledge(
                     let back = BasicNackOptions { multiple: false, requeue: true };
                     channel.basic_nack(tag, back).await?;
                     tags.told(tag);
+                    pulse.settled(1);
                 }
             }
         }

@@ -11,7 +11,11 @@ use lapin::{
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -19,9 +23,14 @@ use super::{
     acker::{Receipt, Verdict, acknowledge},
     connection::{Session, State, close},
     declare::{self, short},
+    depth::depths,
+    liveness::{Look, Pulse},
     settings::BrokerSettings,
     topology::Topology,
 };
+
+/// How often the queues are compared with what comes from them.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Where deliveries go.
 pub(super) trait Sink: Clone + Send + Sync + 'static {
@@ -63,19 +72,26 @@ impl<S: Sink> Session for Consuming<S> {
         // Whoever comes first declares. What is there with other arguments can still be drained: publishing complains.
         declare::apply(&connection, &self.topology, self.settings.connect_deadline).await?;
         let mut pumps = JoinSet::new();
+        let mut pulses = Vec::new();
         for tap in &self.taps {
             let opening = open(&connection, &tap.name, self.prefetch);
             let (channel, consumer) = timeout(self.settings.connect_deadline, opening)
                 .await
                 .map_err(|_| BrokerError::Deadline("starting to consume", self.settings.connect_deadline))??;
-            let pump = Pump { channel, consumer, tap: tap.clone(), sink: sink.clone(), stop: self.stop.clone() };
+            let pulse = Pulse::default();
+            pulses.push((tap.name.clone(), pulse.clone(), Look::default()));
+            let (tap, sink, stop) = (tap.clone(), sink.clone(), self.stop.clone());
+            let pump = Pump { channel, consumer, tap, sink, stop, pulse };
             pumps.spawn(pump.run(self.settings.return_pause, self.settings.drain_deadline));
         }
         drop(sink);
         state.up();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.stop.cancelled(), if self.sink.is_some() => self.sink = None,
+                _ = look.tick(), if self.sink.is_some() => self.listen_to(&connection, &mut pulses).await?,
                 pump = pumps.join_next() => match pump {
                     Some(Ok(done)) => done?,
                     Some(Err(_)) => return Err(BrokerError::Lost),
@@ -85,6 +101,26 @@ impl<S: Sink> Session for Consuming<S> {
         }
         self.sink = None;
         close(&connection).await;
+        Ok(())
+    }
+}
+
+impl<S: Sink> Consuming<S> {
+    /// An error where a consumer has gone deaf.
+    async fn listen_to(
+        &self,
+        connection: &Connection,
+        pulses: &mut [(String, Pulse, Look)],
+    ) -> Result<(), BrokerError> {
+        let names = pulses.iter().map(|(name, ..)| name.clone());
+        let depths = depths(connection, names, self.settings.connect_deadline).await?;
+        for (name, pulse, last) in pulses {
+            // A queue that is missing has nothing ready; its consumer's stream has ended or will.
+            let ready = depths.iter().find(|depth| depth.queue == *name).map_or(0, |depth| depth.ready);
+            if pulse.is_deaf(ready, self.prefetch, last) {
+                return Err(BrokerError::Ended(name.clone()));
+            }
+        }
         Ok(())
     }
 }
@@ -103,13 +139,14 @@ struct Pump<S: Sink> {
     tap: Tap<S::Queue>,
     sink: S,
     stop: CancellationToken,
+    pulse: Pulse,
 }
 
 impl<S: Sink> Pump<S> {
     async fn run(self, return_pause: Duration, drain_deadline: Duration) -> Result<(), BrokerError> {
-        let channel = self.channel.clone();
+        let (channel, pulse) = (self.channel.clone(), self.pulse.clone());
         let (verdicts, spoken) = mpsc::unbounded_channel();
-        let mut acker = pin!(acknowledge(&channel, spoken, return_pause));
+        let mut acker = pin!(acknowledge(&channel, spoken, return_pause, &pulse));
         {
             let forward = pin!(self.forward(verdicts));
             tokio::select! {
@@ -128,9 +165,10 @@ impl<S: Sink> Pump<S> {
 
     /// Hands deliveries over until stopped; then what had been taken already, unless nobody wants it any more.
     async fn forward(self, verdicts: mpsc::UnboundedSender<Verdict>) -> Result<(), BrokerError> {
-        let Self { channel, mut consumer, tap, sink, stop } = self;
+        let Self { channel, mut consumer, tap, sink, stop, pulse } = self;
         let mut cancelled = false;
         loop {
+            pulse.listens(true);
             let next = tokio::select! {
                 () = stop.cancelled(), if !cancelled => {
                     cancelled = true;
@@ -141,6 +179,8 @@ impl<S: Sink> Pump<S> {
             };
             match next {
                 Some(Ok(delivery)) => {
+                    pulse.listens(false);
+                    pulse.took();
                     let receipt = Receipt::new(delivery.delivery_tag, &verdicts);
                     if !sink.take(&tap.queue, delivery, receipt).await {
                         return Ok(());

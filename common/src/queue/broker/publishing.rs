@@ -9,7 +9,7 @@ use lapin::{Connection, Event, options::ConfirmSelectOptions};
 use tokio::{
     sync::{Mutex, mpsc},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,10 @@ const ALARM: Duration = Duration::from_secs(300);
 
 /// Repairs of the topology at most this often: they cost some forty declarations.
 const REPAIR: Duration = Duration::from_secs(5);
+
+/// How long a queue stays deleted before it is declared again. RabbitMQ 3.10 forgets to cancel the consumers of one
+/// that comes back within milliseconds.
+const ABSENCE: Duration = Duration::from_millis(500);
 
 /// Jobs and replies that may wait. More would only wait past their deadline.
 const JOBS: usize = 64;
@@ -83,6 +87,7 @@ impl Session for Publishing {
                     if repaired.is_none_or(|at| at.elapsed() >= REPAIR) {
                         repaired = Some(Instant::now());
                         tracing::warn!("RabbitMQ returned a message as unroutable; declaring the topology again");
+                        sleep(ABSENCE).await;
                         self.declare(&connection).await?;
                     }
                 }

@@ -1,7 +1,7 @@
 //! Folds the merges of one batch that touch the same row into one, because one statement may touch a row only once.
 //!
 //! Pure, and the same rule as the statement's: per column the greatest version wins, and of equal ones the later
-//! change; `initial` counts only for the first merge that may create the row.
+//! change; `initial` counts only for the merge that comes first, which is the one that may create the row.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,25 +16,18 @@ pub(super) struct Folded<'a>(BTreeMap<Vec<String>, FoldedRow<'a>>);
 #[derive(Debug, Default)]
 struct FoldedRow<'a> {
     keys: Vec<&'a Value>,
-    /// `None` while no merge may create the row.
     initial: Option<&'a Row>,
     set: HashMap<&'a str, (&'a Version, &'a Value)>,
 }
 
 impl<'a> Folded<'a> {
-    /// Whether there is nothing to write.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Takes one more merge, in the order of arrival; without `initial`, one that may not create the row.
-    pub(super) fn add(&mut self, table: &Table, row: &'a Row, initial: Option<&'a Row>, version: &'a Version) {
+    /// Takes one more merge, in the order of arrival.
+    pub(super) fn add(&mut self, table: &Table, row: &'a Row, initial: &'a Row, version: &'a Version) {
         let folded = self.0.entry(key_of(table, row)).or_insert_with(|| FoldedRow {
             keys: table.key.iter().map(|column| row.get(*column).unwrap_or(&Value::Null)).collect(),
-            initial: None,
+            initial: Some(initial),
             set: HashMap::new(),
         });
-        folded.initial = folded.initial.or(initial);
         for (column, value) in row.iter().filter(|(column, _)| !table.key.contains(&column.as_str())) {
             let newer = folded.set.get(column.as_str()).is_none_or(|(stored, _)| *stored <= version);
             if newer {
@@ -43,23 +36,22 @@ impl<'a> Folded<'a> {
         }
     }
 
-    /// The rows as the statement reads them, sorted by key, each with the `versions` of what it sets; and which of them
-    /// may not be created.
-    pub(super) fn rows(self, table: &Table) -> (Vec<Row>, Vec<bool>) {
-        self.0.into_values().map(|folded| (folded.row(table), folded.initial.is_none())).unzip()
+    /// The rows as the statement reads them, sorted by key, each with the `versions` of what it sets.
+    pub(super) fn rows(self, table: &Table) -> Vec<Row> {
+        self.0.into_values().map(|folded| folded.row(table)).collect()
     }
 }
 
 impl FoldedRow<'_> {
-    fn row(&self, table: &Table) -> Row {
+    fn row(self, table: &Table) -> Row {
         let mut row = self.initial.cloned().unwrap_or_default();
         let mut versions = Row::new();
-        for (column, (version, value)) in &self.set {
-            row.insert((*column).to_owned(), (*value).clone());
-            versions.insert((*column).to_owned(), Value::from(version.as_str()));
+        for (column, (version, value)) in self.set {
+            row.insert(column.to_owned(), value.clone());
+            versions.insert(column.to_owned(), Value::from(version.as_str()));
         }
-        for (column, value) in table.key.iter().zip(&self.keys) {
-            row.insert((*column).to_owned(), (*value).clone());
+        for (column, value) in table.key.iter().zip(self.keys) {
+            row.insert((*column).to_owned(), value.clone());
         }
         row.insert("versions".to_owned(), Value::Object(versions));
         row
@@ -95,9 +87,9 @@ mod tests {
         let rows = [row! {"id" => 7, "a" => "new"}, row! {"id" => "7", "a" => "old", "b" => "old"}];
         let (first, second) = (row! {"b" => "first"}, row! {"b" => "second"});
         let mut folded = Folded::default();
-        folded.add(&TABLE, &rows[0], Some(&first), &newer);
-        folded.add(&TABLE, &rows[1], Some(&second), &older);
-        let row = folded.rows(&TABLE).0.pop().unwrap();
+        folded.add(&TABLE, &rows[0], &first, &newer);
+        folded.add(&TABLE, &rows[1], &second, &older);
+        let row = folded.rows(&TABLE).pop().unwrap();
         assert_eq!(row.get("a"), Some(&Value::from("new")));
         assert_eq!(row.get("b"), Some(&Value::from("old")));
         assert_eq!(row["versions"]["a"], newer.as_str());
@@ -105,9 +97,9 @@ mod tests {
 
         let mut folded = Folded::default();
         let bare = row! {"id" => 1};
-        folded.add(&TABLE, &bare, Some(&first), &newer);
-        folded.add(&TABLE, &bare, Some(&second), &older);
-        let row = folded.rows(&TABLE).0.pop().unwrap();
+        folded.add(&TABLE, &bare, &first, &newer);
+        folded.add(&TABLE, &bare, &second, &older);
+        let row = folded.rows(&TABLE).pop().unwrap();
         assert_eq!(row["b"], "first");
         assert_eq!(row["versions"], Value::Object(Row::new()));
     }
@@ -115,12 +107,10 @@ mod tests {
     #[test]
     fn rows_come_sorted_by_key() {
         let at = version(1);
-        let rows = ["b", "a", "c"].map(|id| row! {"id" => id});
+        let (rows, none) = (["b", "a", "c"].map(|id| row! {"id" => id}), Row::new());
         let mut folded = Folded::default();
-        rows.iter().for_each(|row| folded.add(&TABLE, row, None, &at));
-        let (rows, existing) = folded.rows(&TABLE);
-        assert_eq!(existing, [true; 3]);
-        let ids: Vec<_> = rows.into_iter().map(|row| row["id"].clone()).collect();
+        rows.iter().for_each(|row| folded.add(&TABLE, row, &none, &at));
+        let ids: Vec<_> = folded.rows(&TABLE).into_iter().map(|row| row["id"].clone()).collect();
         assert_eq!(ids, ["a", "b", "c"]);
     }
 }

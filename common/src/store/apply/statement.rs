@@ -14,13 +14,13 @@ use deadpool_postgres::Transaction;
 use super::super::StoreError;
 use crate::change::Table;
 
-/// What is done to a table.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// What is done to a table, in the order in which a transaction does it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Kind {
-    /// Merges that create their rows where they are missing.
-    Merge,
-    /// Merges among which some leave a missing row missing: `$2` says which.
-    MergeExisting,
+    /// A merge that creates the row where it is missing.
+    Upsert,
+    /// A merge that leaves a missing row missing.
+    Update,
     /// A new row of history.
     Append,
 }
@@ -37,11 +37,10 @@ pub(super) async fn text(transaction: &Transaction<'_>, kind: Kind, table: &Tabl
     if let Some(text) = TEXTS.read().ok().and_then(|texts| texts.get(&place).cloned()) {
         return Ok(text);
     }
-    let base = base(transaction, table).await?;
     let text: Arc<str> = match kind {
-        Kind::Merge => merge(table, &base).into(),
-        Kind::MergeExisting => merge_existing(table, &base).into(),
-        Kind::Append => append(table, &base).into(),
+        Kind::Upsert => upsert(table, &base(transaction, table).await?).into(),
+        Kind::Update => update(table).into(),
+        Kind::Append => append(table, &base(transaction, table).await?).into(),
     };
     if let Ok(mut texts) = TEXTS.write() {
         texts.insert(place, Arc::clone(&text));
@@ -66,55 +65,37 @@ async fn base(transaction: &Transaction<'_>, table: &Table) -> Result<String, St
     Ok(format!("row({})::{}", defaults.join(", "), quoted(table.name)))
 }
 
-fn merge(table: &Table, base: &str) -> String {
-    let values = list(table.key.iter().chain(table.columns), "r.");
+fn upsert(table: &Table, base: &str) -> String {
+    let names = table.key.iter().chain(table.columns).chain(&["versions"]);
+    let columns = list(names.clone(), "");
+    let values = list(names, "r.");
+    let keys = list(table.key.iter(), "");
+    let set = assignments(table, "excluded");
     format!(
-        "/* apply_merge */ {head}
-         select {values}, r.versions from jsonb_populate_recordset({base}, $1::jsonb) r
-         {tail}",
-        head = insert_into(table),
-        tail = on_conflict(table),
+        "/* apply_upsert */ insert into {name} as cur ({columns})
+         select {values} from jsonb_populate_recordset({base}, $1::jsonb) r
+         on conflict ({keys}) do update set {set}",
+        name = quoted(table.name),
     )
 }
 
-/// One pass in the order of the keys for both sorts of merges: two passes would lock rows out of order. A row that may
-/// not be created is offered only where it exists, and completed from what exists, so that no `not null` refuses it.
-fn merge_existing(table: &Table, base: &str) -> String {
+/// Locks the rows in the order given before it updates them, because a join would lock them in its own.
+fn update(table: &Table) -> String {
     let name = quoted(table.name);
-    let same: Vec<_> = table.key.iter().map(|key| format!("c.{0} = r.{0}", quoted(key))).collect();
-    let exists = table.key.first().map_or_else(String::new, |key| format!("or c.{} is not null", quoted(key)));
-    let keys = list(table.key.iter(), "r.");
-    let mut values = String::new();
-    for column in table.columns {
-        let name = quoted(column);
-        // Writing to a String cannot fail.
-        let _ = write!(
-            values,
-            "case when r.versions->>'{column}' is null then coalesce(c.{name}, r.{name}) else r.{name} end, "
-        );
-    }
+    let same = |left: &str, right: &str| {
+        let pairs: Vec<_> = table.key.iter().map(|key| format!("{left}.{0} = {right}.{0}", quoted(key))).collect();
+        pairs.join(" and ")
+    };
     format!(
-        "/* apply_merge_existing */ {head}
-         select {keys}, {values}r.versions
-         from jsonb_populate_recordset({base}, $1::jsonb) with ordinality r
-         join unnest($2::bool[]) with ordinality as o (only_existing, nth) on o.nth = r.ordinality
-         left join {name} c on {same}
-         where not o.only_existing {exists}
-         order by r.ordinality
-         {tail}",
-        head = insert_into(table),
-        same = same.join(" and "),
-        tail = on_conflict(table),
+        "/* apply_update */ with incoming as materialized (
+             select r.* from jsonb_populate_recordset(null::{name}, $1::jsonb) with ordinality r),
+         locked as materialized (
+             select r.* from incoming r join {name} cur on {join} order by r.ordinality for update of cur)
+         update {name} as cur set {set} from locked where {matched}",
+        join = same("cur", "r"),
+        set = assignments(table, "locked"),
+        matched = same("cur", "locked"),
     )
-}
-
-fn insert_into(table: &Table) -> String {
-    let columns = list(table.key.iter().chain(table.columns).chain(&["versions"]), "");
-    format!("insert into {} as cur ({columns})", quoted(table.name))
-}
-
-fn on_conflict(table: &Table) -> String {
-    format!("on conflict ({}) do update set {}", list(table.key.iter(), ""), assignments(table))
 }
 
 fn append(table: &Table, base: &str) -> String {
@@ -129,23 +110,23 @@ fn append(table: &Table, base: &str) -> String {
 }
 
 /// Per column: the newer value, and its version. A column that the change does not set has no version, and stays.
-fn assignments(table: &Table) -> String {
+fn assignments(table: &Table, new: &str) -> String {
     // jsonb_build_object takes at most 100 arguments.
     const PAIRS: usize = 50;
     let mut text = String::new();
     let newer = |column: &str| {
-        format!(r#"(excluded.versions->>'{column}') collate "C" >= coalesce(cur.versions->>'{column}', '')"#)
+        format!(r#"({new}.versions->>'{column}') collate "C" >= coalesce(cur.versions->>'{column}', '')"#)
     };
     for column in table.columns {
         let (name, newer) = (quoted(column), newer(column));
         // Writing to a String cannot fail.
-        let _ = write!(text, "{name} = case when {newer} then excluded.{name} else cur.{name} end, ");
+        let _ = write!(text, "{name} = case when {newer} then {new}.{name} else cur.{name} end, ");
     }
     text.push_str("versions = cur.versions");
     for columns in table.columns.chunks(PAIRS) {
         let pairs: Vec<_> = columns
             .iter()
-            .map(|column| format!("'{column}', case when {} then excluded.versions->'{column}' end", newer(column)))
+            .map(|column| format!("'{column}', case when {} then {new}.versions->'{column}' end", newer(column)))
             .collect();
         let _ = write!(text, " || jsonb_strip_nulls(jsonb_build_object({}))", pairs.join(", "));
     }
