@@ -80,7 +80,7 @@ async fn more_than_a_batch_is_published_at_once_and_counted_right() {
     let broker = up(settings(&server.url(), 1), &stop).await;
     let main = message(0).shard;
     let soon = Clock::system().now() + Duration::from_secs(60);
-    assert!(broker_drained(&broker, main, soon).await, "an empty queue has drained past everything");
+    assert_eq!(broker.drained_until(main, soon).await, Some(soon), "an empty queue has drained past everything");
     let outcomes = Queue::Broker(broker.clone()).publish(to(0, Route::Main, 1700)).await;
     assert_eq!(outcomes, vec![Published::Confirmed; 1700]);
     eventually("the depth is seen", async || {
@@ -90,14 +90,13 @@ async fn more_than_a_batch_is_published_at_once_and_counted_right() {
     })
     .await;
     eventually("the queue has not drained past what waits in it", async || {
-        if broker_drained(&broker, main, soon).await { Err("drained".to_owned()) } else { Ok(()) }
+        match broker.drained_until(main, soon).await {
+            None => Ok(()),
+            Some(until) => Err(format!("drained until {until}")),
+        }
     })
     .await;
     stop.cancel();
-}
-
-async fn broker_drained(broker: &RabbitMq, shard: Shard, due: jiff::Timestamp) -> bool {
-    Queue::Broker(broker.clone()).drained_past(shard, due).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
