@@ -46,7 +46,7 @@ async fn settle(store: &Store, event: &Event, attempt: Attempt, died: Option<&st
         event: event.clone(),
         attempt,
         verdict,
-        changes: Vec::new(),
+        changes: [].into(),
         reply: None,
         error: died.map(dead),
         started_at: store.clock().now(),

@@ -44,7 +44,7 @@ pub(crate) fn webhook(store: &Store, key: Option<&str>, body: &str) -> NewEvent 
             body,
         },
         keys: Keys { key: key.map(str::to_owned), body_guard: false },
-        headers: serde_json::json!({}),
+        headers: Arc::from("{}"),
         content_type: None,
         traceparent: None,
         shard: Shards::ONE.pick("platform", id),

@@ -28,7 +28,7 @@ fn settlement(item: &NewEvent, attempt: i32, verdict: Verdict) -> Settlement {
             stack: vec!["the core API is away".to_owned(), "connection refused".to_owned()],
         }),
         verdict,
-        changes: Vec::new(),
+        changes: [].into(),
         reply: None,
         started_at: item.event.received_at,
         took: Duration::from_millis(3),

@@ -4,11 +4,10 @@
 //! because two unsorted batches deadlock. A row that is not returned was there before, and a second statement (with a
 //! snapshot of its own, which sees what others committed meanwhile) says what it repeats. Never updates anything.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -44,8 +43,8 @@ pub struct NewEvent {
     pub keys: Keys,
     /// SHA-256 of what the sender sent: tells a repetition from a conflict.
     pub body_sha256: [u8; 32],
-    /// Header names to values, without credentials.
-    pub headers: Value,
+    /// Header names to values, without credentials, as JSON text: written once, shared by all events of a request.
+    pub headers: Arc<str>,
     /// The request's content type.
     pub content_type: Option<String>,
     /// W3C `traceparent`.
@@ -203,7 +202,7 @@ async fn insert<C: deadpool_postgres::GenericClient>(
             "/* record */
             with input as materialized (
                 select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                    $8::timestamptz[], $9::timestamptz[], $10::text[], $11::jsonb[], $12::bytea[], $13::bytea[],
+                    $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::bytea[], $13::bytea[],
                     $14::text[], $15::smallint[], $16::timestamptz[])
                 as i (id, source, preset, tenant, kind, subject, key, occurred_at, received_at, content_type, headers,
                     body, body_sha256, traceparent, shard, due_at)
@@ -227,7 +226,7 @@ async fn insert<C: deadpool_postgres::GenericClient>(
                 insert into event (id, source, preset, tenant, kind, subject, key, occurred_at, received_at,
                     content_type, headers, body, body_sha256, traceparent)
                 select id, source, preset, tenant, kind, subject, left(key, 255), occurred_at, received_at,
-                    content_type, headers, body, body_sha256, traceparent from won
+                    content_type, headers::jsonb, body, body_sha256, traceparent from won
             )
             insert into event_state (id, source, shard, due_at)
             select id, source, shard, coalesce(due_at, '-infinity') from won
@@ -250,7 +249,7 @@ async fn insert<C: deadpool_postgres::GenericClient>(
                 &items.iter().map(|item| item.event.occurred_at).collect::<Vec<_>>(),
                 &items.iter().map(|item| item.event.received_at).collect::<Vec<_>>(),
                 &optional(|item| item.content_type.as_deref()),
-                &items.iter().map(|item| &item.headers).collect::<Vec<_>>(),
+                &column(|item| &item.headers),
                 &items.iter().map(|item| item.event.body.as_ref()).collect::<Vec<_>>(),
                 &items.iter().map(|item| item.body_sha256.as_slice()).collect::<Vec<_>>(),
                 &optional(|item| item.traceparent.as_deref()),

@@ -4,7 +4,7 @@
 //! written. Order of writes: row, then queue, then acknowledgement; a crash between them leaves a copy of the message,
 //! which finds a settled attempt and is dropped. Never talks to a queue.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ pub struct Settlement {
     /// What becomes of the event.
     pub verdict: Verdict,
     /// What to write if it succeeded.
-    pub changes: Vec<Change>,
+    pub changes: Arc<[Change]>,
     /// What a waiting sender is answered with.
     pub reply: Option<Value>,
     /// Why it failed, if it did.
@@ -149,7 +149,7 @@ impl Write<Settlement, Settled> for Settler {
         if !winners.is_empty() {
             attempts(&tx, &winners, &self.name, now).await?;
             dead(&tx, &winners, &self.name, now).await?;
-            let changes: Vec<&Change> = winners.iter().flat_map(|item| &item.changes).collect();
+            let changes: Vec<&Change> = winners.iter().flat_map(|item| item.changes.iter()).collect();
             apply::apply(&tx, &changes).await?;
         }
         tx.commit().await?;

@@ -43,7 +43,7 @@ pub(crate) fn identify<'a>(
         trail.kind = Some(Arc::clone(&first.kind));
         trail.key.clone_from(&first.key);
     }
-    let headers = Value::Object(kept_headers(&arrival.head.headers));
+    let headers: Arc<str> = Value::Object(kept_headers(&arrival.head.headers)).to_string().into();
     let events = identities.into_iter().map(|identity| normal(house, arrival, identity, &tenant, &headers)).collect();
     Ok(Identified { arrival, share, events })
 }
@@ -53,7 +53,7 @@ fn normal(
     arrival: &Arrival<'_>,
     identity: Identity,
     tenant: &Option<Arc<str>>,
-    headers: &Value,
+    headers: &Arc<str>,
 ) -> NewEvent {
     let id = EventId::new(arrival.received_at);
     let source = arrival.source;
@@ -72,7 +72,7 @@ fn normal(
             body: identity.body,
         },
         keys: Keys { key: identity.key, body_guard: identity.body_guard },
-        headers: headers.clone(),
+        headers: Arc::clone(headers),
         content_type: content_type.map(str::to_owned),
         traceparent: arrival.traceparent(),
         shard: house.settings.broker.shards.pick(source.name(), id),

@@ -70,7 +70,7 @@ async fn write(house: &House, message: &Message, sentence: &Sentence) -> Result<
             event: message.event.clone(),
             attempt: message.attempt,
             verdict: sentence.verdict.clone(),
-            changes: sentence.changes.clone(),
+            changes: Arc::clone(&sentence.changes),
             reply: sentence.reply.clone(),
             error: sentence.error.clone(),
             started_at: sentence.started_at,

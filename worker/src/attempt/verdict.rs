@@ -3,7 +3,7 @@
 //! Permanent: the dead letters, at once. Temporary: one level up the schedule, never before a `Retry-After`, then the
 //! dead letters. Ours: released, at no cost. There is no other class, and nothing is a success by default.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use lychgate_common::{
@@ -33,7 +33,7 @@ pub(crate) enum Judged {
 #[derive(Debug)]
 pub(crate) struct Sentence {
     pub(crate) verdict: Verdict,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Arc<[Change]>,
     pub(crate) reply: Option<Value>,
     pub(crate) error: Option<AttemptError>,
     /// The level on which a retried event waits.
@@ -66,11 +66,11 @@ pub(crate) struct Policy<'a> {
 fn sentence(policy: &Policy<'_>, event: &Event, climbed: u8, now: Timestamp, outcome: Outcome) -> Judged {
     let Outcome { result, started_at, took, poison } = outcome;
     let plain =
-        |verdict| Sentence { verdict, changes: Vec::new(), reply: None, error: None, level: None, started_at, took };
+        |verdict| Sentence { verdict, changes: [].into(), reply: None, error: None, level: None, started_at, took };
     let sentence = match result {
         Ok(handled) => {
             let verdict = handled.ignored.map_or(Verdict::Succeeded, Verdict::Ignored);
-            Sentence { changes: handled.changes, reply: handled.reply, ..plain(verdict) }
+            Sentence { changes: handled.changes.into(), reply: handled.reply, ..plain(verdict) }
         }
         Err(Failure::Ours(cause)) => return Judged::Release(cause.stack().join(": ")),
         Err(Failure::Permanent(cause)) => {
@@ -140,7 +140,7 @@ pub(crate) fn refused(event: &Event, sentence: &Sentence, why: &str) -> Sentence
     let cause = Cause::new("data_refused", format!("the database refused the changes: {why}"));
     Sentence {
         verdict: dead(event, &cause),
-        changes: Vec::new(),
+        changes: [].into(),
         reply: None,
         error: Some(error("permanent", &cause)),
         level: None,
