@@ -229,6 +229,7 @@ fn log_with(
         id: EventId::new(arrival.received_at),
         received_at: arrival.received_at,
         source: arrival.source.name().to_string(),
+        preset: arrival.source.preset().to_string(),
         tenant: trail.tenant.as_deref().unwrap_or("").to_owned(),
         kind: trail.kind.as_deref().map(str::to_owned),
         outcome,

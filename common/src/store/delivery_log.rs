@@ -50,6 +50,8 @@ pub struct LoggedDelivery {
     pub received_at: Timestamp,
     /// The source's name.
     pub source: String,
+    /// What the source is made from.
+    pub preset: String,
     /// Whose, where that was known.
     pub tenant: String,
     /// The event type, where that was known.
@@ -99,11 +101,11 @@ impl Write<LoggedDelivery, ()> for DeliveryLogger {
         let statement = client
             .prepare_cached(
                 "/* log_delivery */
-                insert into delivery_log (id, received_at, source, tenant, kind, outcome, reason, status, address, key,
-                    event_id, authentic, body, headers)
+                insert into delivery_log (id, received_at, source, preset, tenant, kind, outcome, reason, status,
+                    address, key, event_id, authentic, body, headers)
                 select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
-                    $7::text[], $8::smallint[], $9::inet[], $10::text[], $11::uuid[], $12::bool[], $13::bytea[],
-                    $14::jsonb[])",
+                    $7::text[], $8::text[], $9::smallint[], $10::inet[], $11::text[], $12::uuid[], $13::bool[],
+                    $14::bytea[], $15::jsonb[])",
             )
             .await?;
         let key = |item: &LoggedDelivery| item.key.as_ref().map(|key| key.chars().take(255).collect::<String>());
@@ -114,6 +116,7 @@ impl Write<LoggedDelivery, ()> for DeliveryLogger {
                     &items.iter().map(|item| item.id.uuid()).collect::<Vec<_>>(),
                     &items.iter().map(|item| item.received_at).collect::<Vec<_>>(),
                     &items.iter().map(|item| item.source.as_str()).collect::<Vec<_>>(),
+                    &items.iter().map(|item| item.preset.as_str()).collect::<Vec<_>>(),
                     &items.iter().map(|item| item.tenant.as_str()).collect::<Vec<_>>(),
                     &items.iter().map(|item| item.kind.as_deref()).collect::<Vec<_>>(),
                     &items.iter().map(|item| item.outcome.name()).collect::<Vec<_>>(),
