@@ -40,7 +40,7 @@ pub(crate) async fn record(store: &Store, preset: &str, kind: &str, body: &str) 
     let new = NewEvent {
         keys: Keys::default(),
         body_sha256: NewEvent::hash(&event.body),
-        headers: serde_json::json!({"user-agent": "Platform-Webhooks/1.0"}),
+        headers: r#"{"user-agent": "Platform-Webhooks/1.0"}"#.into(),
         content_type: Some("application/json".to_owned()),
         traceparent: None,
         shard: Shards::ONE.pick(preset, event.id),
