@@ -169,7 +169,7 @@ fn row(message: &Message) -> NewEvent {
         event: message.event.clone(),
         keys: Keys::default(),
         body_sha256: NewEvent::hash(&message.event.body),
-        headers: serde_json::json!({}),
+        headers: "{}".into(),
         content_type: None,
         traceparent: None,
         shard: message.shard,
