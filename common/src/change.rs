@@ -1,7 +1,7 @@
 //! What a handler wants done, as data.
 //!
 //! Handlers return changes and never make them, so that they can be tested without a database, rehearsed without
-//! effect, and written for many events in one transaction by [`crate::store::settle`]. Nothing here knows SQL.
+//! effect, and written for many events in one transaction by `crate::store`. Nothing here knows SQL.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

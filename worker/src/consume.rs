@@ -63,6 +63,7 @@ pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
             () = stop.stopping() => break,
         }
     }
+    drop(deliveries);
     give_back(&house, waiting).await;
     let all = u32::try_from(concurrency).unwrap_or(u32::MAX);
     tokio::select! {

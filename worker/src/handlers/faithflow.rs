@@ -1,7 +1,7 @@
 //! FaithTracker's members, kept as FaithFlow Enterprise has them (document B).
 //!
 //! An event only says that a member changed; what the member is now is asked of the core system, so that lost, repeated
-//! and reordered events do no harm. Looks the campus and the member up, decides in [`decide`], writes nothing.
+//! and reordered events do no harm. Looks the campus and the member up, decides in `decide`, writes nothing.
 
 mod campus_filter;
 mod decide;
