@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Attempt, Event, EventId},
@@ -32,6 +33,22 @@ pub struct Message {
     pub traceparent: Option<Arc<str>>,
     /// Name of the reply queue of a gateway that waits for the outcome.
     pub reply_to: Option<Arc<str>>,
+    /// Set where the store was away when the event was accepted: there is no row yet, and this message is the promise.
+    /// Whoever receives it records it first, and acknowledges it only then.
+    pub unrecorded: Option<Box<Unrecorded>>,
+}
+
+/// What must be recorded with an event that has no row yet.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Unrecorded {
+    /// The idempotency key.
+    pub key: Option<String>,
+    /// Also recognise the body under another key.
+    pub body_guard: bool,
+    /// Header names to values, without credentials, as JSON text.
+    pub headers: String,
+    /// The request's content type.
+    pub content_type: Option<String>,
 }
 
 impl Message {
@@ -40,10 +57,10 @@ impl Message {
         self.event.id
     }
 
-    /// Empties the body where it is too large for the queue.
+    /// Empties the body where it is too large for the queue and stands in a row.
     #[must_use]
     pub fn slimmed(mut self) -> Self {
-        if self.event.body.len() > INLINE_BODY_LIMIT {
+        if self.event.body.len() > INLINE_BODY_LIMIT && self.unrecorded.is_none() {
             self.event.body = Bytes::new();
             self.body_in_store = true;
         }

@@ -22,6 +22,8 @@ lychgate_common::metrics! {
         pub refused: counter "lychgate_refused_total" [source, reason];
         /// Time from a request's head to its answer, by the status's class (2xx, 4xx, 5xx).
         pub answer: histogram "lychgate_answer_seconds" [source, class] in lychgate_common::metrics::SECONDS;
+        /// Events accepted by a confirmed publish of the whole event, because the store was away.
+        pub entrusted: counter "lychgate_entrusted_total" [];
         /// Messages published, by what the broker said: confirmed, returned, refused or unknown.
         pub published: counter "lychgate_published_total" [outcome];
         /// Lines of the log of deliveries, and uses of secrets, that could not be written.
@@ -42,6 +44,7 @@ impl Metrics {
         let table = GatewayMetrics::new(registry)?;
         table.published.zero([&["confirmed", "returned", "refused", "unknown"]]);
         table.log_lost.zero([]);
+        table.entrusted.zero([]);
         for source in sources {
             table.duplicates.zero([&[source.name().as_ref()]]);
         }
@@ -73,6 +76,10 @@ impl Metrics {
 
     pub(crate) fn published(&self, verdict: Published) {
         self.table.published.with([verdict.name()]).inc();
+    }
+
+    pub(crate) fn entrusted(&self) {
+        self.table.entrusted.with([]).inc();
     }
 
     pub(crate) fn log_lost(&self) {

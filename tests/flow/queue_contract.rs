@@ -161,6 +161,7 @@ fn message(shard: i16) -> Message {
         shard: Shard::new(shard).unwrap(),
         traceparent: None,
         reply_to: None,
+        unrecorded: None,
     }
 }
 

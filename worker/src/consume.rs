@@ -79,12 +79,14 @@ async fn park(house: &House, crowd: Vec<Delivery>) {
     }
     let batch = crowd.iter().map(|delivery| (delivery.message.clone(), Route::Level(0))).collect();
     let verdicts = house.queue.publish(batch).await;
-    let parked = verdicts.iter().filter(|verdict| **verdict == Published::Confirmed).count();
-    tracing::debug!(parked, "a crowded source's events wait a moment, so that others are seen");
-    for delivery in crowd {
+    tracing::debug!(events = crowd.len(), "a crowded source's events wait a moment, so that others are seen");
+    for (delivery, verdict) in crowd.into_iter().zip(verdicts) {
         house.metrics.parked(&delivery.message.event.source);
-        // Parked or not: its row is open and its time will pass, so the sweeper has it either way.
-        delivery.receipt.done();
+        // Parked or not: its row is open and its time will pass, so the sweeper has it either way. Without a row the
+        // receipt is dropped undone, and the broker keeps it.
+        if verdict == Published::Confirmed || delivery.message.unrecorded.is_none() {
+            delivery.receipt.done();
+        }
     }
 }
 

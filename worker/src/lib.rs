@@ -19,6 +19,7 @@ pub mod handler;
 pub mod handlers;
 mod house;
 pub mod http;
+mod late;
 mod metrics;
 pub mod operate;
 pub mod reconcile;

@@ -143,5 +143,6 @@ pub(super) fn message(row: &Row) -> Result<Message, StoreError> {
         shard,
         traceparent: optional(9),
         reply_to: None,
+        unrecorded: None,
     })
 }

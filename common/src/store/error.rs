@@ -34,6 +34,11 @@ impl StoreError {
         matches!(self, Self::Data(_))
     }
 
+    /// Whether the server is away or in trouble, so that the same statement may succeed later.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Server(_))
+    }
+
     /// A refusal of data that this house found before the server could.
     pub fn refused_data(why: &str) -> Self {
         Self::Data(why.into())

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     event::{Event, EventId},
+    message::Message,
     queue::Shard,
 };
 
@@ -56,6 +57,21 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
+    /// The event of a message that was accepted while the store was away; `None` for every other message.
+    pub fn unrecorded(message: &Message, due_at: Timestamp) -> Option<Self> {
+        let unrecorded = message.unrecorded.as_ref()?;
+        Some(Self {
+            event: message.event.clone(),
+            keys: Keys { key: unrecorded.key.clone(), body_guard: unrecorded.body_guard },
+            body_sha256: Self::hash(&message.event.body),
+            headers: unrecorded.headers.as_str().into(),
+            content_type: unrecorded.content_type.clone(),
+            traceparent: message.traceparent.as_deref().map(str::to_owned),
+            shard: message.shard,
+            due_at: Some(due_at),
+        })
+    }
+
     /// Computes the hash of a body.
     pub fn hash(body: &Bytes) -> [u8; 32] {
         Sha256::digest(body).into()

@@ -25,6 +25,7 @@ pub(crate) fn publish<'a>(house: &House, recorded: Recorded<'a>) -> Published<'a
         .iter()
         .map(|fate| match fate {
             Fate::New(event, _) => (event.event.id, true),
+            Fate::Entrusted(id) => (*id, true),
             Fate::Known(id) => (*id, false),
         })
         .collect();
@@ -57,6 +58,7 @@ fn message(house: &House, event: NewEvent, waits: bool) -> Message {
         attempt: lychgate_common::event::Attempt::FIRST,
         climbed: 0,
         reply_to,
+        unrecorded: None,
     }
     .slimmed()
 }

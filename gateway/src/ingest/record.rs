@@ -2,13 +2,15 @@
 //!
 //! A place with the publisher is taken before the row is written, so that the row can say whether anybody is going to
 //! publish it. A commit whose outcome is unknown is no success: the sender is asked to come again, and its repetition
-//! is recognised.
+//! is recognised. While the store is away, a broker that confirms the whole event is as good as a row; with both away
+//! nothing is accepted.
 
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use lychgate_common::{
-    event::EventId,
-    queue::{Queue, Route},
+    event::{Attempt, EventId},
+    message::{Message, Unrecorded},
+    queue::{Published, Queue, Route},
     source::OnConflict,
     store::{self, NewEvent},
 };
@@ -21,6 +23,8 @@ use crate::{house::House, publisher::Place, refusal::Refusal, throttle::Share};
 pub(crate) enum Fate {
     /// Durable from now on; publish it if there is a place.
     New(Box<NewEvent>, Option<(Place, Route)>),
+    /// The store is away; the broker has confirmed the whole event.
+    Entrusted(EventId),
     /// The sender has sent it before, under this id.
     Known(EventId),
 }
@@ -52,7 +56,10 @@ pub(crate) async fn record<'a>(house: &House, identified: Identified<'a>) -> Res
 async fn one(house: &House, arrival: &Arrival<'_>, share: Share, mut event: NewEvent) -> Result<Fate, Refusal> {
     let place = place(house, share, &mut event);
     let kept = event.clone();
-    let recorded = house.record.submit(event).await.map_err(|error| refusal(&error))?;
+    let recorded = match house.record.submit(event).await {
+        Err(error) if error.is_away() => return entrust(house, kept, &error).await,
+        recorded => recorded.map_err(|error| refusal(&error))?,
+    };
     match recorded {
         store::Recorded::New => Ok(Fate::New(Box::new(kept), place)),
         store::Recorded::Duplicate(first) => Ok(Fate::Known(first)),
@@ -87,6 +94,38 @@ fn place(house: &House, share: Share, event: &mut NewEvent) -> Option<(Place, Ro
         (Queue::Broker(_), Share::Within) => event.due_at = None,
     }
     None
+}
+
+/// The store is away: the broker, if it is there, takes the whole event and confirms it. Its worker records it.
+async fn entrust(house: &House, event: NewEvent, error: &store::StoreError) -> Result<Fate, Refusal> {
+    if !matches!(house.queue, Queue::Broker(_)) || !house.queue.state().is_up() {
+        return Err(refusal(error));
+    }
+    let id = event.event.id;
+    let unrecorded = Unrecorded {
+        key: event.keys.key,
+        body_guard: event.keys.body_guard,
+        headers: event.headers.to_string(),
+        content_type: event.content_type,
+    };
+    let message = Message {
+        shard: event.shard,
+        traceparent: event.traceparent.map(Into::into),
+        event: event.event,
+        body_in_store: false,
+        attempt: Attempt::FIRST,
+        climbed: 0,
+        reply_to: None,
+        unrecorded: Some(Box::new(unrecorded)),
+    };
+    match house.queue.publish(vec![(message, Route::Main)]).await.first() {
+        Some(Published::Confirmed) => {
+            house.metrics.entrusted();
+            tracing::debug!(event = %id, "the store is away; the broker has the event");
+            Ok(Fate::Entrusted(id))
+        }
+        Some(Published::Returned | Published::Refused | Published::Unknown) | None => Err(refusal(error)),
+    }
 }
 
 fn refusal(error: &store::StoreError) -> Refusal {

@@ -6,24 +6,35 @@
 
 use std::sync::Arc;
 
-use lychgate_common::queue::broker::Stray;
+use lychgate_common::{event::EventId, queue::broker::Stray};
 use tokio::sync::mpsc;
 
-use crate::house::House;
+use crate::{house::House, late};
 
 /// Buries strays until the queue's end.
 pub(crate) async fn bury(house: Arc<House>, mut strays: mpsc::Receiver<Stray>) {
     while let Some(stray) = strays.recv().await {
         house.metrics.stray();
         match &stray.message {
+            Ok(message) if message.unrecorded.is_some() => {
+                if let Err(error) = late::record(&house, message).await {
+                    tracing::warn!(event = %message.id(), %error, "not recorded yet; the broker keeps it");
+                    continue;
+                }
+                mark(&house, message.id()).await;
+            }
             Ok(message) => {
                 tracing::warn!(event = %message.id(), reason = stray.reason.as_deref().unwrap_or("unknown"), "a stray message; its event is swept");
-                if let Err(error) = house.store.mark_unpublished(&[message.id()]).await {
-                    tracing::warn!(event = %message.id(), %error, "not marked; it is swept after its grace");
-                }
+                mark(&house, message.id()).await;
             }
             Err(poison) => tracing::error!(?poison, "bytes on the queue that are no message"),
         }
         stray.receipt.done();
+    }
+}
+
+async fn mark(house: &House, id: EventId) {
+    if let Err(error) = house.store.mark_unpublished(&[id]).await {
+        tracing::warn!(event = %id, %error, "not marked; it is swept after its grace");
     }
 }

@@ -69,6 +69,9 @@ pub(super) fn encode(message: &Message) -> Result<(BasicProperties, Bytes), Unse
     headers.number("lychgate-shard", message.shard.number().into());
     headers.text("lychgate-body", if message.body_in_store { "store" } else { "inline" });
     headers.optional("traceparent", message.traceparent.as_deref());
+    // Texts and a flag: nothing in it can fail to serialise.
+    let unrecorded = message.unrecorded.as_ref().and_then(|unrecorded| serde_json::to_string(unrecorded).ok());
+    headers.optional("lychgate-unrecorded", unrecorded.as_deref());
     if headers.bytes > TEXT_LIMIT {
         return Err(Unsendable::Text(headers.bytes));
     }
@@ -133,6 +136,12 @@ fn read(properties: &BasicProperties, body: Bytes) -> Result<Message, String> {
         shard: i16::try_from(shard).ok().and_then(Shard::new).ok_or_else(|| format!("`lychgate-shard` is {shard}"))?,
         traceparent: optional(headers, "traceparent")?.map(Arc::from),
         reply_to: properties.reply_to().as_ref().map(|name| Arc::from(name.as_str())),
+        unrecorded: match optional(headers, "lychgate-unrecorded")? {
+            Some(json) => {
+                serde_json::from_str(json).map_err(|error| format!("`lychgate-unrecorded` cannot be read: {error}"))?
+            }
+            None => None,
+        },
     })
 }
 

@@ -24,6 +24,7 @@ fn full() -> Message {
         shard: Shard::new(7).unwrap(),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
         reply_to: Some("lychgate.v1.reply.x".into()),
+        unrecorded: None,
     }
 }
 
