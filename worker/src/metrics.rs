@@ -35,6 +35,8 @@ lychgate_common::metrics! {
         pub backlog: gauge "lychgate_backlog_events" [];
         /// Age of the event that is due the longest, in seconds since its receipt.
         pub oldest: gauge "lychgate_backlog_oldest_seconds" [];
+        /// Dead letters that wait for an operator.
+        pub dead: gauge "lychgate_dead_letters" [];
         /// Messages ready in each of the broker's queues.
         pub ready: gauge "lychgate_queue_ready_messages" [queue];
     }
@@ -98,6 +100,10 @@ impl Metrics {
     pub(crate) fn backlog(&self, open: i64, oldest: f64) {
         self.table.backlog.with([]).set(open as f64);
         self.table.oldest.with([]).set(oldest);
+    }
+
+    pub(crate) fn dead_letters(&self, count: i64) {
+        self.table.dead.with([]).set(count as f64);
     }
 
     pub(crate) fn depth(&self, queue: &str, ready: u32) {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use lychgate_common::queue::Queue;
+use lychgate_common::{queue::Queue, store::EventFilter};
 
 use crate::house::House;
 
@@ -18,6 +18,10 @@ pub(crate) async fn gauge(house: Arc<House>) {
             house.metrics.backlog(backlog.due, age.as_secs_f64());
         }
         Err(error) => tracing::warn!(%error, "the backlog could not be measured"),
+    }
+    match house.store.dead_letter_count(&EventFilter::default()).await {
+        Ok(count) => house.metrics.dead_letters(count),
+        Err(error) => tracing::warn!(%error, "the dead letters could not be counted"),
     }
     let Queue::Broker(broker) = &house.queue else { return };
     // A broker that is away is no news: its state is a metric of its own.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
-use lychgate_common::store::{DAYS_AHEAD, Retention, StoreError};
+use lychgate_common::store::{DAYS_AHEAD, Deed, EventFilter, Page, Retention, StoreError};
 
 use crate::house::House;
 
@@ -19,6 +19,7 @@ pub(crate) async fn upkeep(house: Arc<House>) {
 
 async fn turn(house: &House) -> Result<(), StoreError> {
     house.store.make_partitions(DAYS_AHEAD).await?;
+    discard_forgotten(house).await?;
     let retention = &house.settings.retention;
     let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
     let keep = Retention { events: signed(retention.events), keys: signed(retention.keys) };
@@ -30,4 +31,23 @@ async fn turn(house: &House) -> Result<(), StoreError> {
     let _answers = house.store.forget_answers(now - keep.keys).await?;
     let _security = house.store.forget_security_events(now - signed(retention.deliveries)).await?;
     Ok(())
+}
+
+/// Dead letters that nobody has dealt with in all the time that `retention.dead` gives are discarded, in writing, so
+/// that their days can be dropped.
+async fn discard_forgotten(house: &House) -> Result<(), StoreError> {
+    let dead = SignedDuration::try_from(house.settings.retention.dead).unwrap_or(SignedDuration::MAX);
+    let filter = EventFilter { until: Some(house.clock.now() - dead), ..EventFilter::default() };
+    let deed = Deed { actor: "retention".to_owned(), reason: "nobody dealt with it in time".to_owned() };
+    loop {
+        let ids = house.store.dead_letter_ids(&filter, Page::default()).await?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let discarded = house.store.discard(&ids, &deed).await?;
+        tracing::warn!(events = discarded.len(), "dead letters past `retention.dead` were discarded");
+        if discarded.is_empty() {
+            return Ok(());
+        }
+    }
 }
