@@ -13,6 +13,7 @@ pub mod message;
 pub mod metrics;
 pub mod ops;
 pub mod outcome;
+pub mod process;
 pub mod queue;
 pub mod secret;
 pub mod settings;

@@ -15,6 +15,7 @@ mod duties;
 mod house;
 mod ingest;
 mod metrics;
+pub mod process;
 mod publisher;
 mod receipt;
 mod refusal;

@@ -22,6 +22,7 @@ pub mod http;
 mod late;
 mod metrics;
 pub mod operate;
+pub mod process;
 pub mod reconcile;
 mod run;
 mod waiting;

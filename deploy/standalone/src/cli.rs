@@ -1,13 +1,22 @@
 //! What can be asked on the command line. The texts here are the manual.
 
+mod moment;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use lychgate_common::process::Options;
+
+pub(crate) use self::moment::Moment;
+use crate::command::{check::Check, events::Events, send::Send};
+
+/// Where `up` keeps its data unless told otherwise.
+pub(crate) const DEFAULT_DATA: &str = "lychgate-data";
 
 /// A queue-backed webhook gateway: every webhook is durable before it is answered, processed exactly once, and kept
 /// until an operator has dealt with it where it cannot be processed.
 #[derive(Debug, Parser)]
-#[command(name = "lychgate", version, args_conflicts_with_subcommands = true)]
+#[command(name = "lychgate", version)]
 #[command(after_help = "Without a command: `up`. Exit codes: 0 done, 2 wrong usage or settings, 1 anything else.")]
 pub(crate) struct Cli {
     /// What to do.
@@ -18,21 +27,7 @@ pub(crate) struct Cli {
     pub(crate) up: UpOptions,
     /// Options of every command.
     #[command(flatten)]
-    pub(crate) common: CommonOptions,
-}
-
-/// Where the settings come from.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct CommonOptions {
-    /// Settings file; by default `lychgate.toml` in the working directory, where it exists
-    #[arg(long, global = true, value_name = "FILE", env = "LYCHGATE_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
-    /// PostgreSQL to use, as a postgres:// URL; overrides the settings file
-    #[arg(long, global = true, value_name = "URL")]
-    pub(crate) database: Option<String>,
-    /// RabbitMQ to use, as an amqp:// URL; overrides the settings file
-    #[arg(long, global = true, value_name = "URL")]
-    pub(crate) broker: Option<String>,
+    pub(crate) common: Options,
 }
 
 /// The commands.
@@ -40,13 +35,26 @@ pub(crate) struct CommonOptions {
 pub(crate) enum Command {
     /// Run gateway and worker in one process; what is not configured is embedded (the default)
     Up(UpOptions),
+    /// Run a gateway: takes webhooks in and makes them durable
+    Gateway,
+    /// Run a worker: processes what gateways have made durable
+    Worker,
+    /// Say what is wrong with the settings, and what the sources accept; starts nothing
+    Check(Check),
+    /// Send a webhook as a source's real sender would, and say what came back
+    Send(Send),
+    /// Bring the database's schema up to this version; forward only
+    Migrate,
+    /// Look into the ledger of events
+    #[command(subcommand)]
+    Events(Events),
 }
 
 /// Options of `up`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, PartialEq, Eq, Debug, Args)]
 pub(crate) struct UpOptions {
     /// Directory for everything that is kept: settings, database, log; delete it to start afresh
-    #[arg(long, value_name = "DIR", default_value = "./lychgate-data")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub(crate) data: PathBuf,
     /// Address for the senders; port 0 picks a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
@@ -57,4 +65,11 @@ pub(crate) struct UpOptions {
     /// Keep nothing: a temporary directory, removed at the end
     #[arg(long)]
     pub(crate) ephemeral: bool,
+}
+
+impl UpOptions {
+    /// Whether nothing was asked for but the usual.
+    pub(crate) fn is_usual(&self) -> bool {
+        *self == Self { data: DEFAULT_DATA.into(), listen: None, ops: None, ephemeral: false }
+    }
 }

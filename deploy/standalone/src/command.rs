@@ -1,13 +1,35 @@
 //! One file per command.
 
-mod up;
+pub(crate) mod check;
+pub(crate) mod events;
+mod migrate;
+pub(crate) mod send;
+pub(crate) mod up;
 
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    output::Usage,
+    settings::Found,
+};
 
 /// Does what was asked.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
     let common = cli.common;
+    if cli.command.is_some() && !cli.up.is_usual() {
+        return Err(Usage("options of a command stand behind it: `lychgate up --data DIR`".to_owned()).into());
+    }
     match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(options) => up::run(&options, &common),
+        Command::Gateway => Ok(lychgate_gateway::process::run(common.settings()?)?),
+        Command::Worker => Ok(lychgate_worker::process::run(common.settings()?)?),
+        Command::Check(check) => check::run(&check, &Found::read(&common)?),
+        Command::Send(send) => block_on(send::run(&send, &common)),
+        Command::Events(events) => block_on(events::run(&events, &Found::read(&common)?)),
+        Command::Migrate => block_on(migrate::run(&Found::read(&common)?)),
     }
+}
+
+/// Runs a short command; those that serve make a larger runtime of their own.
+fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

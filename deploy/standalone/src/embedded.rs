@@ -15,7 +15,10 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+};
 
 use lychgate_common::secret::Secret;
 
@@ -56,8 +59,14 @@ impl Embedded {
 
     /// What the store is opened with.
     pub(crate) fn url(&self) -> Secret {
-        let host = self.place.socket.to_string_lossy().replace('\\', "\\\\").replace('\'', "\\'");
-        Secret::new(format!("host='{host}' user=postgres dbname={DATABASE} sslmode=disable"))
+        url(&self.place.socket)
+    }
+
+    /// What to open the store of a server with that another process keeps in this data directory; `None` where none
+    /// answers.
+    pub(crate) fn url_of_running(data: &Path) -> Option<Secret> {
+        let place = Place::of_running(data)?;
+        UnixStream::connect(place.socket_file()).ok().map(|_| url(&place.socket))
     }
 
     /// The shell line with which a person looks inside.
@@ -87,6 +96,12 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         self.server.stop();
     }
+}
+
+/// A connection string to the server whose socket is in this directory.
+fn url(socket: &Path) -> Secret {
+    let host = socket.to_string_lossy().replace('\\', "\\\\").replace('\'', "\\'");
+    Secret::new(format!("host='{host}' user=postgres dbname={DATABASE} sslmode=disable"))
 }
 
 /// A path as one word of a shell line.

@@ -7,6 +7,7 @@ mod cli;
 mod command;
 mod embedded;
 mod output;
+mod settings;
 
 use std::process::ExitCode;
 

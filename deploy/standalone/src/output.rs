@@ -5,6 +5,8 @@
 
 use std::{fmt, io::Write, process::ExitCode};
 
+use lychgate_common::process::StartError;
+
 /// The user asked for something that cannot be: wrong usage, or settings with mistakes. Exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -18,6 +20,19 @@ pub(crate) fn line(text: impl fmt::Display) {
     }
 }
 
+/// Prints one JSON object on a line of its own.
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    line(serde_json::to_string(value)?);
+    Ok(())
+}
+
+/// A sender's text made harmless for a terminal: control characters are escaped.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if c.is_control() && c != '\t' { c.escape_default().collect() } else { vec![c] })
+        .collect()
+}
+
 /// Prints one line for the person at the terminal, not for a program that reads our results.
 pub(crate) fn aside(text: impl fmt::Display) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
@@ -28,7 +43,10 @@ pub(crate) fn complain(error: &anyhow::Error) {
     aside(format_args!("lychgate: {error:#}"));
 }
 
-/// 2 for [`Usage`] anywhere in the chain, else 1.
+/// 2 for wrong usage or settings anywhere in the chain, else 1.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.chain().any(|cause| cause.is::<Usage>()) { ExitCode::from(2) } else { ExitCode::FAILURE }
+    let wrong = |cause: &(dyn std::error::Error + 'static)| {
+        cause.is::<Usage>() || matches!(cause.downcast_ref(), Some(StartError::Settings(_)))
+    };
+    if error.chain().any(wrong) { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -1,55 +1,117 @@
 //! `lychgate up`: everything in one process; what is not configured is embedded.
+//!
+//! The order is the contract: the data directory's lock, settings, the private database, the schema, the listeners;
+//! then addresses are printed, and gateway and worker run until a signal. What was started is stopped in the opposite
+//! order.
 
-use std::path::Path;
+pub(crate) mod addresses;
+mod first;
+mod welcome;
 
-use anyhow::Context;
-use lychgate_common::{
-    clock::Clock,
-    secret::Secret,
-    store::{Store, StoreSettings},
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
+use lychgate_common::{
+    process::{self, Addresses, Ground, Options, StartError},
+    settings::{DEFAULT_FILE, Override},
+    source::Source,
+};
+
+use self::welcome::Welcome;
 use crate::{
-    cli::{CommonOptions, UpOptions},
+    cli::UpOptions,
     embedded::{DataDir, Embedded},
     output,
+    settings::Found,
 };
 
 /// Runs until it is told to stop.
-pub(crate) fn run(options: &UpOptions, common: &CommonOptions) -> anyhow::Result<()> {
+pub(crate) fn run(options: &UpOptions, common: &Options) -> anyhow::Result<()> {
     let data = if options.ephemeral { DataDir::ephemeral()? } else { DataDir::open(&options.data)? };
-    let embedded = match &common.database {
+    let (file, first_time) = settings_file(&data, common)?;
+    let found = Found::read_with(Some(file), common, overrides(options))?;
+    let sources = process::sources(&found.settings)?;
+    let listener = process::bind(found.settings.gateway.listen, "--listen ADDRESS")?;
+    let ops = process::bind(found.settings.ops.listen, "--ops ADDRESS")?;
+    process::announce("up", &found.settings)?;
+    let embedded = match found.settings.database.url {
         Some(_) => None,
-        None => Some(start_embedded(&data, None)?),
+        None => {
+            let binaries = found.settings.database.binaries.as_deref();
+            Some(Embedded::start(&data, binaries, &mut |note| output::aside(format_args!("note: {note}")))?)
+        }
     };
-    let url = match (&common.database, &embedded) {
-        (Some(url), _) => Secret::from(url.as_str()),
-        (None, Some(embedded)) => embedded.url(),
-        (None, None) => anyhow::bail!("no database"),
+    let database = match &embedded {
+        Some(embedded) => found.settings.database.store(embedded.url()),
+        None => found.store_settings()?,
     };
-    let served = tokio::runtime::Runtime::new()?.block_on(serve(url));
+    let mut addresses = Addresses::default();
+    let listen = addresses.add("listen", &listener)?;
+    addresses.add("ops", &ops)?;
+    let welcome =
+        Welcome { found: &found, sources: &sources, data: data.path(), embedded: embedded.as_ref(), first_time };
+    let text = welcome.text(listen);
+    // Written before the doors open: whoever reads the printed lines finds the file, too.
+    let kept = addresses::keep(&addresses, data.path())?;
+    let ready = || {
+        addresses.print();
+        output::aside(&text);
+    };
+    let served = process::run(&found.settings, async |stop| {
+        let settings = Arc::new(found.settings.clone());
+        serve(Ground::open(settings, &database, stop)?, sources, listener, ops, ready).await
+    });
+    drop(kept);
     if let Some(embedded) = embedded {
         embedded.stop();
     }
-    served
+    Ok(served?)
 }
 
-fn start_embedded(data: &DataDir, binaries: Option<&Path>) -> anyhow::Result<Embedded> {
-    let embedded = Embedded::start(data, binaries, &mut |note| output::aside(note))?;
-    output::aside(format_args!(
-        "PostgreSQL {} in {} (look inside: {})",
-        embedded.version(),
-        embedded.directory().display(),
-        embedded.psql()
-    ));
-    Ok(embedded)
+/// The settings that are named, those that stand here, else those of the data directory, written if this is the first
+/// time (which the flag says).
+fn settings_file(data: &DataDir, common: &Options) -> anyhow::Result<(PathBuf, bool)> {
+    if let Some(file) = &common.config {
+        return Ok((file.clone(), false));
+    }
+    let here = Path::new(DEFAULT_FILE);
+    if here.exists() {
+        return Ok((here.to_path_buf(), false));
+    }
+    let own = data.file(DEFAULT_FILE);
+    let first_time = !own.exists();
+    if first_time {
+        first::write(&own)?;
+    }
+    Ok((own, first_time))
 }
 
-async fn serve(url: Secret) -> anyhow::Result<()> {
-    let store = Store::open(&StoreSettings::new(url), Clock::system())?;
-    store.migrate().await.context("the schema cannot be brought up to date")?;
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-    Ok(())
+/// The options of `up` that override settings.
+fn overrides(options: &UpOptions) -> Vec<Override> {
+    let given = [("gateway.listen", "--listen", options.listen), ("ops.listen", "--ops", options.ops)];
+    let one = |(key, option, address): (_, _, Option<std::net::SocketAddr>)| {
+        address.map(|address| Override { key, option, value: address.to_string() })
+    };
+    given.into_iter().filter_map(one).collect()
+}
+
+/// Brings the schema up to date, says that we are ready, and runs gateway and worker to their end.
+async fn serve(
+    ground: Ground,
+    sources: Vec<Source>,
+    listener: TcpListener,
+    ops: TcpListener,
+    ready: impl FnOnce(),
+) -> Result<(), StartError> {
+    ground.store.migrate().await?;
+    ground.serve_ops(ops)?;
+    ready();
+    let working = lychgate_worker::process::work(&ground, &sources);
+    let accepting = lychgate_gateway::process::accept(&ground, sources.clone(), listener);
+    let ended = tokio::try_join!(accepting, working);
+    ground.close().await;
+    ended.map(|_| ())
 }

@@ -140,6 +140,13 @@ impl Place {
         Ok(Self { cluster, socket, log: data.file("postgres.log") })
     }
 
+    /// The place of a server that another process has prepared in this data directory.
+    pub(super) fn of_running(data: &Path) -> Option<Self> {
+        let cluster = data.join("postgres").canonicalize().ok()?;
+        let socket = socket_path(cluster.parent()?);
+        Some(Self { socket, log: data.join("postgres.log"), cluster })
+    }
+
     /// The socket itself.
     pub(super) fn socket_file(&self) -> PathBuf {
         self.socket.join(SOCKET_NAME)
@@ -182,18 +189,21 @@ fn build_elsewhere(link: &Path) -> Result<PathBuf, EmbeddedError> {
     Ok(cluster)
 }
 
-/// A directory of mode 0700 for the socket: beside the cluster, or, where that path is too long for a socket, a short
-/// one under `/tmp` whose name belongs to this cluster.
-fn socket_directory(parent: &Path, account: &Account) -> Result<PathBuf, EmbeddedError> {
+/// The directory for the socket: beside the cluster, or, where that path is too long for a socket, a short one under
+/// `/tmp` whose name belongs to this cluster.
+fn socket_path(parent: &Path) -> PathBuf {
     let near = parent.join("run");
     let fits = near.join(SOCKET_NAME).as_os_str().len() < SOCKET_PATH_LIMIT;
     // PostgreSQL reads the setting as a comma-separated list in double quotes.
-    let plain = !near.as_os_str().as_bytes().contains(&b'"');
-    let directory = if fits && plain {
-        near
-    } else {
-        Path::new("/tmp").join(format!("lychgate-{}", short_hash(parent.as_os_str().as_bytes())))
-    };
+    if fits && !near.as_os_str().as_bytes().contains(&b'"') {
+        return near;
+    }
+    Path::new("/tmp").join(format!("lychgate-{}", short_hash(parent.as_os_str().as_bytes())))
+}
+
+/// Makes the socket's directory, of mode 0700 and the account's.
+fn socket_directory(parent: &Path, account: &Account) -> Result<PathBuf, EmbeddedError> {
+    let directory = socket_path(parent);
     match DirBuilder::new().mode(0o700).create(&directory) {
         Ok(()) => account.give(&directory).map_err(EmbeddedError::file("give away", &directory))?,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -1,0 +1,195 @@
+//! `lychgate send`: builds, signs and sends what a source's real sender would, and says what came back.
+//!
+//! It knows nothing that a sender does not: the event goes in by the public door, and its fate comes back by it.
+
+mod client;
+mod fate;
+pub(crate) mod key;
+mod many;
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use clap::Args;
+use hyper::Method;
+use lychgate_common::{
+    clock::Clock,
+    event::EventId,
+    process::{self, Options},
+    secret::Secret,
+    source::{
+        Source,
+        sample::Draft,
+        sign::{Outgoing, sign},
+    },
+    status::Status,
+};
+use url::Url;
+
+use self::client::{HttpClient, Reply, join};
+use crate::{
+    command::up::addresses,
+    output::{self, Usage, clean},
+    settings::Found,
+};
+
+/// Options of `send`.
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// The source, by its name in the settings
+    #[arg(long, value_name = "NAME")]
+    source: String,
+    /// The event's type, e.g. user.created
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: String,
+    /// The body to send, from a file or, as `-`, from standard input; otherwise a sample such as the sender's own
+    #[arg(long, value_name = "FILE|-")]
+    data: Option<PathBuf>,
+    /// The event's id, where the sender has ids; otherwise a fresh one
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Whose event it is, where the source has tenants (a campus's church id)
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
+    /// What the sample is about, e.g. a member's id
+    #[arg(long, value_name = "ID")]
+    subject: Option<String>,
+    /// The gateway's address; otherwise that of the `lychgate up` here, else `gateway.listen`
+    #[arg(long, value_name = "URL")]
+    url: Option<Url>,
+    /// Send so many, each with an id of its own, and say how it went in sum
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
+    /// Wait for the outcome and say it
+    #[arg(long)]
+    wait: bool,
+}
+
+/// One source's sender.
+#[derive(Debug)]
+struct Sender {
+    source: Source,
+    secret: Secret,
+    base: Url,
+    client: HttpClient,
+    clock: Clock,
+    kind: String,
+    tenant: Option<String>,
+    subject: Option<String>,
+    data: Option<Bytes>,
+}
+
+/// Sends, and fails unless everything was accepted (and, with `--wait`, done).
+pub(crate) async fn run(send: &Send, common: &Options) -> anyhow::Result<()> {
+    let found = Found::read(common)?;
+    let sources = process::sources(&found.settings)?;
+    let names: Vec<&str> = sources.iter().map(|source| source.name().as_ref()).collect();
+    let unknown =
+        || Usage(format!("there is no source `{}` in the settings: one of {}", send.source, names.join(", ")));
+    let source = sources.iter().find(|source| source.name().as_ref() == send.source).ok_or_else(unknown)?;
+    let sender = Sender {
+        secret: key::secret(&found, source, send.tenant.as_deref()).await?,
+        source: source.clone(),
+        base: base(send, &found)?,
+        client: HttpClient::new()?,
+        clock: Clock::system(),
+        kind: send.kind.clone(),
+        tenant: send.tenant.clone(),
+        subject: send.subject.clone(),
+        data: send.data.as_deref().map(read).transpose()?,
+    };
+    let id = send.id.clone().unwrap_or_else(|| EventId::new(sender.clock.now()).to_string());
+    if send.count > 1 {
+        many::run(sender, &id, send.count, send.wait).await
+    } else {
+        one(&sender, &id, send.wait).await
+    }
+}
+
+/// Where the gateway is.
+fn base(send: &Send, found: &Found) -> anyhow::Result<Url> {
+    if let Some(url) = &send.url {
+        return Ok(url.clone());
+    }
+    let running = found.data_directories().iter().find_map(|data| addresses::of_running(data));
+    let address = running.unwrap_or(found.settings.gateway.listen);
+    Url::parse(&format!("http://{address}")).with_context(|| format!("{address} is no address to send to"))
+}
+
+/// The body from a file or from standard input.
+fn read(path: &Path) -> anyhow::Result<Bytes> {
+    let mut bytes = Vec::new();
+    let read = match path.to_str() {
+        Some("-") => std::io::stdin().read_to_end(&mut bytes).map(drop),
+        _ => std::fs::read(path).map(|content| bytes = content),
+    };
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes.into())
+}
+
+async fn one(sender: &Sender, id: &str, wait: bool) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let reply = sender.send(id).await?;
+    output::line(format_args!("{} in {:.1?}", reply.status, started.elapsed()));
+    output::line(clean(String::from_utf8_lossy(&reply.body).trim_end()));
+    let event = reply.header("lychgate-event-id").map(str::to_owned);
+    if let Some(event) = &event {
+        output::line(format_args!("event {event}"));
+    }
+    if reply.header("idempotent-replayed") == Some("true") {
+        output::line("duplicate: the original answer; nothing is processed again");
+    }
+    if !reply.status.is_success() {
+        bail!("refused");
+    }
+    if !wait {
+        return Ok(());
+    }
+    let Some(event) = event else { bail!("the answer names no event to wait for") };
+    let retry = |receipt: &fate::Receipt| {
+        let why = receipt.last_error.as_deref().unwrap_or("no reason given");
+        output::line(format_args!("attempt {} failed, retrying: {}", receipt.attempt - 1, clean(why)));
+    };
+    let receipt = fate::wait(sender, &event, retry).await?;
+    match (receipt.status, receipt.last_error) {
+        (Status::Dead, why) => {
+            output::line(format_args!("dead: {}", clean(why.as_deref().unwrap_or("no reason given"))));
+            bail!("not processed; more with `lychgate dead-letters show {event}`")
+        }
+        (status, Some(why)) => output::line(format_args!("{status}: {}", clean(&why))),
+        (status, None) => output::line(status),
+    }
+    Ok(())
+}
+
+impl Sender {
+    /// Sends one event of this id.
+    async fn send(&self, id: &str) -> anyhow::Result<Reply> {
+        self.client.send(&self.base, self.signed(id, self.data.clone())?).await
+    }
+
+    /// Asks what became of an event, as its sender: the same credentials over an empty body.
+    async fn ask(&self, event: &str) -> anyhow::Result<Reply> {
+        let mut outgoing = self.signed(event, Some(Bytes::new()))?;
+        outgoing.method = Method::GET;
+        outgoing.target = format!("/events/{event}");
+        self.client.send(&self.base, outgoing).await
+    }
+
+    fn signed(&self, id: &str, body: Option<Bytes>) -> anyhow::Result<Outgoing> {
+        let draft = Draft {
+            kind: &self.kind,
+            id,
+            tenant: self.tenant.as_deref(),
+            subject: self.subject.as_deref(),
+            at: self.clock.now(),
+        };
+        let url = join(&self.base, self.source.path().as_str());
+        Ok(sign(&self.source, &self.secret, &draft, body, Some(&url))?)
+    }
+}

@@ -1,0 +1,75 @@
+//! Which settings hold for a command, and which store they lead to.
+//!
+//! A command that is run beside a `lychgate up` finds its settings and its private database without being told; a
+//! settings file that names a database leads there and nowhere else.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use lychgate_common::{
+    clock::Clock,
+    process::{Options, StartError},
+    settings::{DEFAULT_FILE, Override, Settings},
+    store::{Store, StoreSettings},
+};
+
+use crate::{cli::DEFAULT_DATA, embedded::Embedded, output::Usage};
+
+/// Settings, and where they were found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// What holds.
+    pub(crate) settings: Settings,
+    /// The file, where there is one.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Found {
+    /// Reads what the options name, else `lychgate.toml` here, else the one that `lychgate up` wrote into its data
+    /// directory here.
+    pub(crate) fn read(common: &Options) -> Result<Self, StartError> {
+        let usual = usual_files().into_iter().find(|path| path.exists());
+        Self::read_with(common.config.clone().or(usual), common, Vec::new())
+    }
+
+    /// Reads this file and no other, with the environment and the options over it.
+    pub(crate) fn read_with(file: Option<PathBuf>, common: &Options, more: Vec<Override>) -> Result<Self, StartError> {
+        Ok(Self { settings: common.settings_of(file.as_deref(), more)?, file })
+    }
+
+    /// Whether commands that are run here find this file without being told.
+    pub(crate) fn is_usual(file: &Path) -> bool {
+        let real = file.canonicalize().ok();
+        real.is_some() && usual_files().into_iter().find_map(|usual| usual.canonicalize().ok()) == real
+    }
+
+    /// The directories in which a `lychgate up` with these settings may keep its data.
+    pub(crate) fn data_directories(&self) -> Vec<PathBuf> {
+        let beside = self.file.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
+        let within = beside.join(DEFAULT_DATA);
+        vec![if beside.as_os_str().is_empty() { PathBuf::from(".") } else { beside }, within]
+    }
+
+    /// The store's settings: the database that is configured, else the private one of a running `lychgate up`.
+    pub(crate) fn store_settings(&self) -> anyhow::Result<StoreSettings> {
+        if self.settings.database.url.is_none()
+            && let Some(url) = self.data_directories().iter().find_map(|data| Embedded::url_of_running(data))
+        {
+            return Ok(self.settings.database.store(url));
+        }
+        let required = self.settings.database.required();
+        Ok(required.map_err(|fault| Usage(format!("{fault}; or start `lychgate up`, which brings its own")))?)
+    }
+
+    /// The store, its schema checked: an operator's command must not misread another version's tables.
+    pub(crate) async fn store(&self) -> anyhow::Result<Store> {
+        let store = Store::open(&self.store_settings()?, Clock::system())?;
+        store.check_schema().await.context("this database cannot be used")?;
+        Ok(store)
+    }
+}
+
+/// The files that are read where none is named, the first that exists.
+fn usual_files() -> [PathBuf; 2] {
+    [PathBuf::from(DEFAULT_FILE), Path::new(DEFAULT_DATA).join(DEFAULT_FILE)]
+}

@@ -1,0 +1,19 @@
+//! `lychgate-gateway`: the gateway alone, for images that hold nothing else.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lychgate_common::process::{self, Options};
+
+/// Lychgate's gateway: takes webhooks in and makes them durable. The same as `lychgate gateway`.
+#[derive(Debug, Parser)]
+#[command(name = "lychgate-gateway", version)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn main() -> ExitCode {
+    let settings = Cli::parse().options.settings();
+    process::report("lychgate-gateway", settings.and_then(lychgate_gateway::process::run))
+}

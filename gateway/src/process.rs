@@ -1,0 +1,68 @@
+//! The gateway as a process: listeners, ground, corridor, and their end. Also the gateway's half of `lychgate up`.
+
+use std::{net::TcpListener, sync::Arc};
+
+use lychgate_common::{
+    outcome::Outcome,
+    process::{self, Addresses, Ground, StartError},
+    queue::Queue,
+    settings::Settings,
+    source::Source,
+};
+
+use crate::{House, Metrics, Parts, serve};
+
+/// Runs a gateway until it is told to stop.
+pub fn run(settings: Settings) -> Result<(), StartError> {
+    let settings = Arc::new(settings);
+    let sources = process::sources(&settings)?;
+    let database = settings.database.required().map_err(|fault| StartError::Settings(fault.into()))?;
+    let listener = process::bind(settings.gateway.listen, "`gateway.listen`")?;
+    let ops = process::bind(settings.ops.listen, "`ops.listen`")?;
+    process::announce("gateway", &settings)?;
+    let mut addresses = Addresses::default();
+    addresses.add("listen", &listener)?;
+    addresses.add("ops", &ops)?;
+    process::run(&settings, async |stop| {
+        let ground = Ground::open(Arc::clone(&settings), &database, stop)?;
+        ground.serve_ops(ops)?;
+        addresses.print();
+        if ground.wait_for_store().await? {
+            accept(&ground, sources, listener).await?;
+        }
+        ground.close().await;
+        Ok(())
+    })
+}
+
+/// Accepts webhooks upon this ground until it is told to stop, and drains.
+pub async fn accept(ground: &Ground, sources: Vec<Source>, listener: TcpListener) -> Result<(), StartError> {
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(StartError::Runtime)?;
+    let metrics = Metrics::new(&ground.registry, &sources)?;
+    let house = House::new(Parts {
+        settings: Arc::clone(&ground.settings),
+        sources,
+        store: ground.store.clone(),
+        queue: ground.queue.clone(),
+        outcomes: ground.outcomes.clone(),
+        campuses: ground.campuses.clone(),
+        metrics,
+        clock: ground.clock.clone(),
+    });
+    let listening = tokio::spawn(hear_outcomes(ground.clone()));
+    serve(house, listener, ground.stop.token()).await;
+    listening.abort();
+    Ok(())
+}
+
+/// Tells those who wait what workers in other processes answer.
+async fn hear_outcomes(ground: Ground) {
+    let Queue::Broker(broker) = &ground.queue else { return };
+    let mut replies = broker.replies();
+    while let Some((id, bytes)) = replies.recv().await {
+        match Outcome::from_bytes(&bytes) {
+            Some(outcome) => ground.outcomes.tell(id, &outcome),
+            None => tracing::warn!(event = %id, "an outcome cannot be read; another version's worker?"),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! `lychgate-worker`: the worker alone, for images that hold nothing else.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lychgate_common::process::{self, Options};
+
+/// Lychgate's worker: processes what the gateway has made durable. The same as `lychgate worker`.
+#[derive(Debug, Parser)]
+#[command(name = "lychgate-worker", version)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+}
+
+fn main() -> ExitCode {
+    let settings = Cli::parse().options.settings();
+    process::report("lychgate-worker", settings.and_then(lychgate_worker::process::run))
+}

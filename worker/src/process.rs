@@ -1,0 +1,114 @@
+//! The worker as a process: ground, handlers, corridor, and their end. Also the worker's half of `lychgate up`.
+
+use std::sync::Arc;
+
+use lychgate_common::{
+    campus::Directory,
+    process::{self, Addresses, Ground, StartError},
+    settings::Settings,
+    source::Source,
+    store::WorkerName,
+    telemetry::{BUILD, VERSION},
+};
+
+use crate::{
+    House, Metrics, Parts,
+    breaker::{BreakerSettings, Breakers},
+    core_api::CoreApi,
+    handlers::{Registry, faithflow::FaithFlow, platform::Platform},
+    reconcile::{self, Reconciler},
+    run as work_upon,
+};
+
+/// Runs a worker until it is told to stop.
+pub fn run(settings: Settings) -> Result<(), StartError> {
+    let settings = Arc::new(settings);
+    let sources = process::sources(&settings)?;
+    let database = settings.database.required().map_err(|fault| StartError::Settings(fault.into()))?;
+    let ops = process::bind(settings.ops.listen, "`ops.listen`")?;
+    process::announce("worker", &settings)?;
+    let mut addresses = Addresses::default();
+    addresses.add("ops", &ops)?;
+    process::run(&settings, async |stop| {
+        let ground = Ground::open(Arc::clone(&settings), &database, stop)?;
+        ground.serve_ops(ops)?;
+        addresses.print();
+        if ground.wait_for_store().await? {
+            work(&ground, &sources).await?;
+        }
+        ground.close().await;
+        Ok(())
+    })
+}
+
+/// Processes events upon this ground until it is told to stop, and drains.
+pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError> {
+    let name = WorkerName { worker: worker_name(), build: format!("{VERSION}+{BUILD}") };
+    let core = core_api(ground)?;
+    let reconciling = core.as_ref().zip(ground.campuses.as_ref()).map(|(core, campuses)| {
+        let reconciler = reconciler(ground, core, campuses, &name.worker);
+        tokio::spawn(reconcile::run(Arc::new(reconciler), ground.stop.token()))
+    });
+    let kinds = sources.iter().flat_map(|source| source.known_kinds().iter().copied());
+    let house = House::new(Parts {
+        settings: Arc::clone(&ground.settings),
+        store: ground.store.clone(),
+        queue: ground.queue.clone(),
+        outcomes: ground.outcomes.clone(),
+        registry: registry(ground, core),
+        metrics: Metrics::new(&ground.registry, kinds)?,
+        clock: ground.clock.clone(),
+        name,
+    });
+    work_upon(house, ground.stop.clone()).await;
+    if let Some(reconciling) = reconciling {
+        // Between two steps it has noticed the same stop; a run that was cut goes on in the next process.
+        tokio::select! {
+            _ = reconciling => {}
+            () = ground.stop.now() => {}
+        }
+    }
+    Ok(())
+}
+
+/// The handlers that this ground can feed, for the corridor and for rehearsals.
+pub fn handlers(ground: &Ground) -> Result<Registry, StartError> {
+    Ok(registry(ground, core_api(ground)?))
+}
+
+/// What reconciles campuses; `None` without `secrets.encryption_key`, which their credentials are sealed with.
+pub fn reconciler_of(ground: &Ground) -> Result<Option<Reconciler>, StartError> {
+    let core = core_api(ground)?;
+    let both = core.as_ref().zip(ground.campuses.as_ref());
+    Ok(both.map(|(core, campuses)| reconciler(ground, core, campuses, &worker_name())))
+}
+
+fn registry(ground: &Ground, core: Option<CoreApi>) -> Registry {
+    let registry = Registry::new().with("platform", Platform);
+    match (core, &ground.campuses) {
+        (Some(core), Some(campuses)) => {
+            registry.with("faithflow", FaithFlow::new(Arc::clone(campuses), ground.store.clone(), core))
+        }
+        (_, _) => registry,
+    }
+}
+
+fn core_api(ground: &Ground) -> Result<Option<CoreApi>, StartError> {
+    if ground.campuses.is_none() {
+        return Ok(None);
+    }
+    let settings = &ground.settings.faithflow;
+    let breakers = Breakers::new(BreakerSettings::from(settings));
+    CoreApi::open(settings, breakers).map(Some).map_err(StartError::Runtime)
+}
+
+fn reconciler(ground: &Ground, core: &CoreApi, campuses: &Arc<Directory>, worker: &str) -> Reconciler {
+    let settings = (&ground.settings.faithflow).into();
+    Reconciler::new(ground.store.clone(), Arc::clone(campuses), core.clone(), settings, worker)
+}
+
+/// Host and process id: what heartbeats and attempts are recorded under.
+fn worker_name() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{host}:{}", std::process::id())
+}
