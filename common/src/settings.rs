@@ -7,6 +7,7 @@ mod contradictions;
 mod environment;
 mod faithflow;
 mod fault;
+mod forward;
 mod gateway;
 mod input;
 mod listeners;
@@ -28,6 +29,7 @@ use self::tree::{Origin, Place};
 pub use self::{
     faithflow::FaithflowSettings,
     fault::{Fault, Faults},
+    forward::ForwardSettings,
     gateway::GatewaySettings,
     input::{DEFAULT_FILE, Input, Override, SettingsFile},
     listeners::{ConsoleSettings, LogFormat, LogLevel, LogSettings, OpsSettings},
@@ -109,6 +111,8 @@ settings! {
     secrets: SecretsSettings,
     /// `[faithflow]`: campuses and their core systems.
     faithflow: FaithflowSettings,
+    /// `[forward]`: how events are delivered to the user's own services.
+    forward: ForwardSettings,
 }
 
 impl Settings {

@@ -6,6 +6,7 @@
 //! A source is built once from a [`Profile`] and its keys and never changes; a reload builds a new one. Nothing here
 //! talks to a network, a database or a broker.
 
+mod forward;
 mod handshake;
 mod headers;
 mod identify;
@@ -33,9 +34,9 @@ use std::{sync::Arc, time::Duration};
 use hyper::{Method, header::HeaderValue};
 use ipnet::IpNet;
 use thiserror::Error;
-use url::Url;
 
 pub use self::{
+    forward::{Destination, Forward, ForwardFault},
     handshake::{Answer, Handshake, HandshakeRule},
     headers::{kept_headers, may_keep},
     identify::{EVENT_LIMIT, KEY_LIMIT, KeyAt, KindRule, NAME_LIMIT, Naming},
@@ -228,9 +229,9 @@ impl Source {
         &self.0.profile.reply
     }
 
-    /// Where accepted events are forwarded.
-    pub fn forward(&self) -> &[Url] {
-        &self.0.profile.forward
+    /// Where accepted events are forwarded, if they are. A source that forwards has no other handler.
+    pub fn forward(&self) -> Option<&Forward> {
+        self.0.profile.forward.as_ref()
     }
 
     /// A body such as its real sender's, for `lychgate send` and for tests.

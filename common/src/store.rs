@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod filter;
 mod fingerprint;
+mod forward;
 mod group;
 mod heartbeat;
 mod partition;
@@ -40,6 +41,7 @@ pub use self::{
     events::{AttemptLine, EventLine, EventShown},
     filter::{EventFilter, Page},
     fingerprint::fingerprint,
+    forward::Forwarding,
     group::{Group, GroupLimits, Weigh, Write},
     heartbeat::Heartbeat,
     partition::{BUCKET_DAYS, DAYS_AHEAD, Retention},

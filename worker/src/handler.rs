@@ -14,6 +14,12 @@ pub trait Handler: Send + Sync + fmt::Debug {
     /// Looks at an event and says what is to be done. Called again for the same event after a temporary failure or a
     /// replay, so it must not have effects of its own.
     fn handle<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<Handled, Failure>>;
+
+    /// Says what [`Handler::handle`] would return, without any effect. Only a handler whose work is an effect outside
+    /// (a delivery) needs one of its own.
+    fn rehearse<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<Handled, Failure>> {
+        self.handle(event)
+    }
 }
 
 /// What a handler made of an event.

@@ -4,7 +4,7 @@
 
 mod destination;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::Future, io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
@@ -89,7 +89,7 @@ impl Http {
             .map_err(io::Error::other)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut tcp = HttpConnector::new_with_resolver(Resolver(destinations));
+        let mut tcp = HttpConnector::new_with_resolver(Resolver(destinations.clone()));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(connect));
@@ -100,6 +100,22 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .build(connector);
         Ok(Self { client, destinations })
+    }
+
+    /// Sends a request as it is, `User-Agent` added, and reads no more of the answer than the limit: what is over is
+    /// left unread, because only the status counts.
+    ///
+    /// # Errors
+    /// [`HttpError`]; any status is an answer, a redirect too.
+    pub async fn deliver(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        limits: HttpLimits,
+        now: Timestamp,
+    ) -> Result<Answer, HttpError> {
+        self.destinations.check_literal(request.uri())?;
+        request.headers_mut().insert(header::USER_AGENT, header::HeaderValue::from_static(USER_AGENT));
+        self.within(limits, self.exchange(request, limits.body, Over::Left, now)).await
     }
 
     /// `GET uri`, with a bearer token where one is given.
@@ -123,13 +139,27 @@ impl Http {
             request = request.header(header::AUTHORIZATION, value);
         }
         let request = request.body(Full::default()).map_err(HttpError::Request)?;
-        match tokio::time::timeout(limits.total, self.exchange(request, limits.body, now)).await {
+        self.within(limits, self.exchange(request, limits.body, Over::Refused, now)).await
+    }
+
+    async fn within(
+        &self,
+        limits: HttpLimits,
+        exchange: impl Future<Output = Result<Answer, HttpError>>,
+    ) -> Result<Answer, HttpError> {
+        match tokio::time::timeout(limits.total, exchange).await {
             Ok(answer) => answer,
             Err(_) => Err(HttpError::TimedOut(limits.total)),
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>, limit: usize, now: Timestamp) -> Result<Answer, HttpError> {
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: usize,
+        over: Over,
+        now: Timestamp,
+    ) -> Result<Answer, HttpError> {
         let response = self.client.request(request).await.map_err(|error| match Forbidden::beneath(&error) {
             Some(forbidden) => HttpError::Forbidden(forbidden),
             None if error.is_connect() => HttpError::Connect(error),
@@ -137,21 +167,34 @@ impl Http {
         })?;
         let status = response.status();
         let retry_after = retry_after(&response, now);
-        let body = read(response.into_body(), limit).await?;
+        let body = read(response.into_body(), limit, over).await?;
         Ok(Answer { status, retry_after, body })
     }
 }
 
-async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, HttpError> {
+/// What is done about an answer that is larger than the limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Over {
+    /// Half an answer is none.
+    Refused,
+    /// Its beginning will do.
+    Left,
+}
+
+async fn read(mut body: Incoming, limit: usize, over: Over) -> Result<Bytes, HttpError> {
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| HttpError::Broken(error.into()))?;
-        if let Ok(data) = frame.into_data() {
-            if read.len() + data.len() > limit {
+        let Ok(mut data) = frame.into_data() else { continue };
+        if read.len() + data.len() > limit {
+            if over == Over::Refused {
                 return Err(HttpError::TooLarge(limit));
             }
+            data.truncate(limit - read.len());
             read.extend_from_slice(&data);
+            break;
         }
+        read.extend_from_slice(&data);
     }
     Ok(read.freeze())
 }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::{Faults, Settings, tree::Section, value::show_duration, worker::MAX_PREFETCH};
 
+/// What a delivery may wait for its turn, and for the ledger, beside the exchange itself.
+const FORWARD_SPARE: Duration = Duration::from_secs(2);
+
 /// Notes every contradiction, at the place of the setting that an operator would change.
 pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
     let mut wrong = |key: &str, when: bool, what: String| {
@@ -11,7 +14,7 @@ pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
             faults.push(root.at_key(key), what);
         }
     };
-    let Settings { gateway, worker, database, retention, faithflow, .. } = settings;
+    let Settings { gateway, worker, database, retention, faithflow, forward, .. } = settings;
     let longer = |key: &str, it: Duration| format!("must be longer than {key} ({})", show_duration(it));
     let within = |key: &str, it: Duration| format!("must not be longer than {key} ({})", show_duration(it));
 
@@ -29,6 +32,12 @@ pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
     // Whoever has no campuses need not know of their settings.
     let has_campuses = settings.sources.iter().any(|source| source.is_text("preset", "faithflow"));
     wrong("faithflow.core_timeout", has_campuses && core > worker.handler_deadline, what);
+
+    let spare = worker.handler_deadline.saturating_sub(FORWARD_SPARE);
+    let forwards = settings.sources.iter().any(|source| source.has("forward"));
+    let what = within("worker.handler_deadline", worker.handler_deadline);
+    let what = format!("with {} to spare {what}", show_duration(FORWARD_SPARE));
+    wrong("forward.timeout", forwards && forward.timeout > spare, what);
 
     let what = format!("must not be larger than gateway.record_batch_bytes ({})", gateway.record_batch_bytes.bytes());
     wrong("gateway.max_body", gateway.max_body > gateway.record_batch_bytes, what);

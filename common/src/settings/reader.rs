@@ -57,6 +57,11 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// Whether a key is written here, whatever its value.
+    pub fn has(&self, key: &str) -> bool {
+        self.section.has(key)
+    }
+
     /// A text that must be there and not be empty; where it is not, the mistake says `why` it is needed.
     pub fn required_text(&mut self, key: &str, why: &str) -> Option<String> {
         if !self.section.has(key) {

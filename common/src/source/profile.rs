@@ -7,9 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use hyper::Method;
 use ipnet::IpNet;
-use url::Url;
 
 use super::{
+    forward::Forward,
     handshake::HandshakeRule,
     identify::Naming,
     key::KeyForm,
@@ -55,8 +55,8 @@ pub struct Profile {
     pub wait: Option<Duration>,
     /// What an accepted request is answered.
     pub reply: Reply,
-    /// Where accepted events are forwarded.
-    pub forward: Vec<Url>,
+    /// Where accepted events are forwarded, if they are.
+    pub forward: Option<Forward>,
 }
 
 impl Profile {
@@ -79,7 +79,7 @@ impl Profile {
             on_conflict: OnConflict::Reject,
             wait: None,
             reply: Reply::default(),
-            forward: Vec::new(),
+            forward: None,
         }
     }
 }

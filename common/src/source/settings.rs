@@ -2,6 +2,7 @@
 //!
 //! Every mistake is noted at its key and the reading goes on, so that one look shows all of them.
 
+mod forward;
 mod places;
 mod signature;
 
@@ -134,7 +135,7 @@ fn rest(reader: &mut Reader<'_>, profile: &mut Profile) {
         [("reject", OnConflict::Reject), ("replay", OnConflict::Replay), ("new_event", OnConflict::NewEvent)];
     profile.on_conflict = reader.one_of("on_conflict", &conflicts).unwrap_or(profile.on_conflict);
     profile.wait = reader.duration("wait").or(profile.wait);
-    profile.forward = reader.get("forward").unwrap_or_else(|| std::mem::take(&mut profile.forward));
+    profile.forward = forward::forward(reader);
     verifier(reader, profile);
     naming(reader, profile);
     reply(reader, &mut profile.reply);

@@ -16,7 +16,7 @@ pub const DAYS_AHEAD: u16 = 4;
 pub const BUCKET_DAYS: i64 = 7;
 
 /// Tables with one partition a day, by the event's id.
-const DAILY: [&str; 4] = ["event", "event_state", "attempt", "delivery_log"];
+const DAILY: [&str; 5] = ["event", "event_state", "attempt", "delivery_log", "forward_delivery"];
 
 /// How long things are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,19 +9,23 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     vec,
 };
 
 use hyper::Uri;
 use hyper_util::client::legacy::connect::dns::Name;
+use ipnet::IpNet;
 use tower_service::Service;
 
 /// Where calls may go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Destinations {
     /// Addresses of the public internet only.
     Public,
+    /// The public internet and these networks.
+    PublicAnd(Arc<[IpNet]>),
     /// Private and loopback addresses too: for a system in the same network.
     Any,
 }
@@ -49,15 +53,18 @@ impl Forbidden {
 
 impl Destinations {
     /// Whether this address may be called.
-    pub fn allows(self, address: IpAddr) -> bool {
+    pub fn allows(&self, address: IpAddr) -> bool {
         match self {
             Self::Any => true,
             Self::Public => is_public(address),
+            Self::PublicAnd(networks) => {
+                is_public(address) || networks.iter().any(|network| network.contains(&address))
+            }
         }
     }
 
     /// Refuses a URL whose host is an address that may not be called: no name, so the resolver never sees it.
-    pub(super) fn check_literal(self, uri: &Uri) -> Result<(), Forbidden> {
+    pub(super) fn check_literal(&self, uri: &Uri) -> Result<(), Forbidden> {
         let host = uri.host().unwrap_or_default();
         match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) if !self.allows(address) => Err(Forbidden(host.to_owned())),
@@ -80,7 +87,7 @@ impl Service<Name> for Resolver {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let destinations = self.0;
+        let destinations = self.0.clone();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let allowed: Vec<_> = found.filter(|address| destinations.allows(address.ip())).collect();
@@ -165,6 +172,14 @@ mod tests {
         }
         for public in ["1.1.1.1", "172.32.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"] {
             assert!(Destinations::Public.allows(public.parse().unwrap()), "{public}");
+        }
+    }
+
+    #[test]
+    fn a_network_that_is_listed_may_be_called_and_its_neighbour_may_not() {
+        let listed = Destinations::PublicAnd(["10.1.0.0/16".parse().unwrap()].into());
+        for (address, allowed) in [("10.1.2.3", true), ("10.2.0.1", false), ("1.1.1.1", true), ("127.0.0.1", false)] {
+            assert_eq!(listed.allows(address.parse().unwrap()), allowed, "{address}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! *Rehearse*: what would become of an event if it were handled now.
 //!
 //! Runs the real handler, which may read, and shows what it returns. Writes nothing: handlers never do, and the
-//! applier is not called.
+//! applier is not called. A handler that calls others (forwarding) has a rehearsal of its own, which does not.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -49,10 +49,10 @@ pub async fn rehearse(store: &Store, registry: &Registry, id: EventId) -> Result
 
 /// Rehearses an event that need not be stored.
 pub async fn rehearse_event(registry: &Registry, event: &Event) -> Rehearsal {
-    let handled = match registry.handler(&event.preset) {
+    let handled = match registry.handler(event) {
         None => Err(Failure::permanent("no_handler", format!("no handler for the preset `{}`", event.preset))),
         Some(handler) => {
-            let run = AssertUnwindSafe(handler.handle(event)).catch_unwind();
+            let run = AssertUnwindSafe(handler.rehearse(event)).catch_unwind();
             match tokio::time::timeout(DEADLINE, run).await {
                 Ok(Ok(handled)) => handled,
                 Ok(Err(_)) => Err(Failure::permanent("panicked", "the handler panicked")),

@@ -39,6 +39,7 @@ fn a_sender_of_ones_own_is_typed_in_whole() {
         on_conflict = "replay"
         allow = ["192.0.2.0/24"]
         forward = "https://ci.example.com/hooks"
+        forward_secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
         signature = { at = "header:X-Ours", label = "v1", signed = "{ts}.{body}", timestamp = "label:t", past = "1m" }
         reply = { status = 204, body = "" }
     "#;
@@ -53,7 +54,7 @@ fn a_sender_of_ones_own_is_typed_in_whole() {
     assert_eq!((&*identity.kind, &*identity.tenant), ("event", "nine"));
     assert_eq!(asked.at(1_700_000_061).authentic(source), Err(Refused::TimestampStale { tolerance_seconds: 60 }));
     assert_eq!((source.reply().status.as_u16(), source.reply().body(&[], None).len()), (204, 0));
-    assert_eq!((source.forward().len(), source.allow().len()), (1, 1));
+    assert_eq!((source.forward().unwrap().destinations().len(), source.allow().len()), (1, 1));
 }
 
 #[test]
@@ -64,6 +65,23 @@ fn a_source_may_take_bodies_that_are_no_json() {
     let any = read(&format!("{plain}content_types = \"any\"")).unwrap();
     assert_eq!(&*asked.identity(&any[0]).unwrap().kind, "form.sent");
     assert_eq!(&*Asked::new("plain text", &[]).identity(&any[0]).unwrap().kind, "event");
+}
+
+#[test]
+fn forwarding_needs_a_secret_of_its_own_and_says_how_to_make_one() {
+    let with = |lines: &str| read(&format!("[[source]]\nname = \"ci\"\nsecrets = [\"s\"]\n{lines}"));
+    let fault = |lines: &str| with(lines).unwrap_err().join("\n");
+    let to = "forward = \"https://ci.example.com/hooks\"";
+    let secret = "forward_secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"";
+    assert!(fault(to).contains("openssl rand -base64 32"));
+    assert!(fault(secret).contains("there is no `forward`"));
+    assert!(fault(&format!("{to}\nforward_secret = \"plain\"")).contains("must start with `whsec_`"));
+    assert!(fault("forward = \"ftp://ci.example.com/\"\nforward_secret = \"x\"").contains("http:// or https://"));
+    let source = &with(&format!("{to}\n{secret}\nforward_private = true")).unwrap()[0];
+    assert!(source.forward().unwrap().allows_private());
+    let long =
+        read(&format!("[forward]\ntimeout = \"29s\"\n[[source]]\nname = \"ci\"\nsecrets = \"s\"\n{to}\n{secret}"));
+    assert!(long.unwrap_err()[0].contains("forward.timeout"));
 }
 
 #[test]
