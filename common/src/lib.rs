@@ -9,6 +9,7 @@ pub mod campus;
 pub mod change;
 pub mod clock;
 pub mod event;
+pub mod live;
 pub mod message;
 pub mod metrics;
 pub mod ops;

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use lychgate_common::{
     campus::Directory,
     clock::Clock,
+    live::Live,
     outcome::Outcomes,
     queue::Queue,
     settings::Settings,
@@ -43,7 +44,8 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct House {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) routes: Routes,
+    /// Swapped by a reload.
+    pub(crate) routes: Live<Routes>,
     pub(crate) store: Store,
     pub(crate) queue: Queue,
     pub(crate) outcomes: Outcomes,
@@ -75,7 +77,7 @@ impl House {
             throttle: Throttle::new(&settings.gateway, &sources),
             log: DeliveryLog::start(store.clone(), metrics.clone()),
             in_flight: Arc::new(Semaphore::new(count(settings.gateway.in_flight))),
-            routes: Routes::new(sources),
+            routes: Live::new(Routes::new(sources)),
             settings,
             store,
             queue,
@@ -84,6 +86,13 @@ impl House {
             metrics,
             clock,
         })
+    }
+
+    /// Puts other sources, with their secrets and limits, in force. Requests under way end under the ones they began with.
+    pub fn reload(&self, sources: Vec<Source>) {
+        self.throttle.reload(&sources);
+        self.metrics.know(&sources);
+        self.routes.swap(Routes::new(sources));
     }
 
     /// The queue's state, for readiness.

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use hyper::StatusCode;
 use lychgate_common::{
+    live::Live,
     metrics::{MetricsError, Registry},
     queue::Published,
     source::Source,
@@ -35,7 +36,7 @@ lychgate_common::metrics! {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     table: GatewayMetrics,
-    kinds: Arc<BTreeSet<&'static str>>,
+    kinds: Arc<Live<BTreeSet<&'static str>>>,
 }
 
 impl Metrics {
@@ -45,15 +46,21 @@ impl Metrics {
         table.published.zero([&["confirmed", "returned", "refused", "unknown"]]);
         table.log_lost.zero([]);
         table.entrusted.zero([]);
+        let metrics = Self { table, kinds: Arc::default() };
+        metrics.know(sources);
+        Ok(metrics)
+    }
+
+    /// Other sources are in force.
+    pub(crate) fn know(&self, sources: &[Source]) {
         for source in sources {
-            table.duplicates.zero([&[source.name().as_ref()]]);
+            self.table.duplicates.zero([&[source.name().as_ref()]]);
         }
-        let kinds = sources.iter().flat_map(|source| source.known_kinds().iter().copied()).collect();
-        Ok(Self { table, kinds: Arc::new(kinds) })
+        self.kinds.swap(sources.iter().flat_map(|source| source.known_kinds().iter().copied()).collect());
     }
 
     pub(crate) fn accepted(&self, source: &str, kind: &str) {
-        let kind = self.kinds.get(kind).copied().unwrap_or("other");
+        let kind = self.kinds.load().get(kind).copied().unwrap_or("other");
         self.table.accepted.with([source, kind]).inc();
     }
 

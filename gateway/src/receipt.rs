@@ -34,7 +34,8 @@ async fn look(house: &House, id: EventId, request: &Request<Incoming>) -> Result
         Refusal::NotDurable
     };
     let (source, tenant) = house.store.event_source(id).await.map_err(away)?.ok_or(Refusal::NotFound)?;
-    let source = house.routes.source(&source).ok_or(Refusal::NotFound)?;
+    let routes = house.routes.load();
+    let source = routes.source(&source).ok_or(Refusal::NotFound)?;
     authenticate(house, source, &tenant, request).await?;
     let event = house.store.event_line(id).await.map_err(away)?.ok_or(Refusal::NotFound)?;
     let body = serde_json::to_value(&event).unwrap_or_else(|_| json!({ "id": id }));

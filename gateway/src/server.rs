@@ -89,7 +89,8 @@ async fn answer(house: Arc<House>, request: Request<Incoming>, peer: SocketAddr)
         return Ok(reply::refusal(&Refusal::Overloaded));
     };
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    Ok(match house.routes.door(&method, &uri) {
+    let routes = house.routes.load();
+    Ok(match routes.door(&method, &uri) {
         Ok(Door::Ingest(source, params)) => ingest::ingest(&house, source, params, request, peer).await,
         Ok(Door::Receipt(id)) => receipt::receipt(&house, id, &request).await,
         Ok(Door::OpenApi) => reply::bytes(

@@ -16,7 +16,8 @@ use governor::{
     clock::{Clock as _, DefaultClock},
 };
 use lychgate_common::{
-    settings::{GatewaySettings, OnLimit, RateLimit},
+    live::Live,
+    settings::{GatewaySettings, OnLimit, Rate, RateLimit},
     source::Source,
 };
 
@@ -32,14 +33,14 @@ pub(crate) struct Throttle {
     addresses: Option<DefaultKeyedRateLimiter<IpAddr>>,
     failures: Option<DefaultKeyedRateLimiter<IpAddr>>,
     blocked: Mutex<HashMap<IpAddr, Instant>>,
-    sources: HashMap<Arc<str>, SourceShare>,
+    sources: Live<HashMap<Arc<str>, Arc<SourceShare>>>,
 }
 
 /// One source's limit, and where its deferred events queue up.
 #[derive(Debug)]
 struct SourceShare {
+    rate: Rate,
     limiter: DefaultDirectRateLimiter,
-    on_limit: OnLimit,
     /// The time between two events at the limit's rate.
     each: Duration,
     /// When the last deferred event is to be processed: the next one comes `each` later.
@@ -57,24 +58,18 @@ pub(crate) enum Share {
 
 impl Throttle {
     pub(crate) fn new(settings: &GatewaySettings, sources: &[Source]) -> Self {
-        let sources = sources.iter().filter_map(|source| {
-            let rate = source.rate_limit()?;
-            let each = each(rate.requests, rate.per);
-            let share = SourceShare {
-                limiter: RateLimiter::direct(quota(each, rate.burst)),
-                on_limit: rate.on_limit,
-                each,
-                deferred_to: Mutex::new(Instant::now()),
-            };
-            Some((source.name().clone(), share))
-        });
         Self {
             clock: DefaultClock::default(),
             addresses: keyed(&settings.address_rate),
             failures: keyed(&settings.refused_rate),
             blocked: Mutex::default(),
-            sources: sources.collect(),
+            sources: Live::new(shares(sources, &HashMap::new())),
         }
+    }
+
+    /// Other sources are in force. One whose limit is the same goes on counting where it was.
+    pub(crate) fn reload(&self, sources: &[Source]) {
+        self.sources.swap(shares(sources, &self.sources.load()));
     }
 
     /// One more request from an address.
@@ -115,10 +110,10 @@ impl Throttle {
 
     /// One more event of an authenticated source.
     pub(crate) fn share(&self, source: &str) -> Result<Share, Refusal> {
-        let Some(share) = self.sources.get(source) else { return Ok(Share::Within) };
+        let Some(share) = self.sources.load().get(source).cloned() else { return Ok(Share::Within) };
         let Err(not_until) = share.limiter.check() else { return Ok(Share::Within) };
         let wait = not_until.wait_time_from(self.clock.now());
-        match share.on_limit {
+        match share.rate.on_limit {
             OnLimit::Reject => Err(Refusal::SourceLimited(wait)),
             OnLimit::Defer => {
                 let now = Instant::now();
@@ -142,6 +137,21 @@ fn keyed(limit: &RateLimit) -> Option<DefaultKeyedRateLimiter<IpAddr>> {
         RateLimit::Off => None,
         RateLimit::On(rate) => Some(RateLimiter::keyed(quota(each(rate.requests, rate.per), rate.burst))),
     }
+}
+
+/// Each source's share: the one before where its limit has not changed.
+fn shares(sources: &[Source], before: &HashMap<Arc<str>, Arc<SourceShare>>) -> HashMap<Arc<str>, Arc<SourceShare>> {
+    let share = |source: &Source| {
+        let rate = *source.rate_limit()?;
+        let same = before.get(source.name()).filter(|share| share.rate == rate);
+        let share = same.cloned().unwrap_or_else(|| {
+            let each = each(rate.requests, rate.per);
+            let limiter = RateLimiter::direct(quota(each, rate.burst));
+            Arc::new(SourceShare { rate, limiter, each, deferred_to: Mutex::new(Instant::now()) })
+        });
+        Some((source.name().clone(), share))
+    };
+    sources.iter().filter_map(share).collect()
 }
 
 /// The time between two requests at the limit's rate.
