@@ -60,6 +60,13 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
         clock: ground.clock.clone(),
         name,
     });
+    if let Some(vault) = &ground.vault {
+        match ground.store.reseal_campuses(vault).await {
+            Ok(0) => {}
+            Ok(resealed) => tracing::info!(resealed, "credentials were sealed anew with the current key"),
+            Err(error) => tracing::warn!(%error, "credentials could not be sealed anew; the old keys are still needed"),
+        }
+    }
     work_upon(house, ground.stop.clone()).await;
     if let Some(reconciling) = reconciling {
         // Between two steps it has noticed the same stop; a run that was cut goes on in the next process.

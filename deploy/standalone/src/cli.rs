@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use lychgate_common::process::Options;
 
 pub(crate) use self::moment::Moment;
-use crate::command::{check::Check, events::Events, send::Send};
+use crate::command::{
+    campus::Campus, check::Check, dead_letters::DeadLetters, events::Events, send::Send, topology::Topology,
+};
 
 /// Where `up` keeps its data unless told otherwise.
 pub(crate) const DEFAULT_DATA: &str = "lychgate-data";
@@ -48,6 +50,15 @@ pub(crate) enum Command {
     /// Look into the ledger of events
     #[command(subcommand)]
     Events(Events),
+    /// Deal with events that could not be processed
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+    /// Manage the campuses whose members FaithFlow keeps in step
+    #[command(subcommand)]
+    Campus(Campus),
+    /// Look after RabbitMQ's exchanges and queues
+    #[command(subcommand)]
+    Topology(Topology),
 }
 
 /// Options of `up`.

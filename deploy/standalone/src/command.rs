@@ -1,9 +1,12 @@
 //! One file per command.
 
+pub(crate) mod campus;
 pub(crate) mod check;
+pub(crate) mod dead_letters;
 pub(crate) mod events;
 mod migrate;
 pub(crate) mod send;
+pub(crate) mod topology;
 pub(crate) mod up;
 
 use crate::{
@@ -25,6 +28,9 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Check(check) => check::run(&check, &Found::read(&common)?),
         Command::Send(send) => block_on(send::run(&send, &common)),
         Command::Events(events) => block_on(events::run(&events, &Found::read(&common)?)),
+        Command::DeadLetters(dead_letters) => block_on(dead_letters::run(&dead_letters, &Found::read(&common)?)),
+        Command::Campus(campus) => block_on(campus::run(campus, &Found::read(&common)?)),
+        Command::Topology(topology) => block_on(topology::run(topology, &Found::read(&common)?)),
         Command::Migrate => block_on(migrate::run(&Found::read(&common)?)),
     }
 }
