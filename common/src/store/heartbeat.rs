@@ -26,7 +26,7 @@ impl Store {
         client
             .execute(
                 "/* beat */
-                with gone as (delete from worker_heartbeat where seen_at < $4 - interval '1 day')
+                with gone as (delete from worker_heartbeat where seen_at < $4::timestamptz - interval '1 day')
                 insert into worker_heartbeat (worker, build, started_at, seen_at) values ($1, $2, $3, $4)
                 on conflict (worker) do update set seen_at = excluded.seen_at",
                 &[&name.worker, &name.build, &started_at, &now],
