@@ -40,6 +40,12 @@ impl Version {
         Self(format!("{at:.6}|{id}"))
     }
 
+    /// As of a time, with the sender's own tie-break: for senders whose clock is coarser than their events, so that a
+    /// tie is decided by what they say and not by who arrived first.
+    pub fn told(at: Timestamp, tie: &str) -> Self {
+        Self(format!("{at:.6}|{tie}"))
+    }
+
     /// The text that is stored.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -23,7 +23,9 @@ mod partition;
 mod record;
 mod replay;
 mod schema;
+mod security;
 mod settle;
+mod sleekapp;
 mod sweep;
 
 pub use self::{
@@ -48,7 +50,9 @@ pub use self::{
     record::{Keys, NewEvent, Recorded, Recorder},
     replay::Standing,
     schema::Applied,
+    security::{SecurityCount, SecurityEvent},
     settle::{AttemptError, Settled, Settlement, Settler, Verdict, WorkerName},
+    sleekapp::{KnownSale, OrderName},
     sweep::Backlog,
 };
 use crate::clock::Clock;

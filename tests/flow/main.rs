@@ -9,3 +9,4 @@ mod platform;
 mod queue_contract;
 mod reconciles;
 mod rows;
+mod sleekapp;

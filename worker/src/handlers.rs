@@ -6,7 +6,10 @@
 pub mod faithflow;
 pub mod fields;
 pub mod forward;
+pub mod mail;
 pub mod platform;
+pub mod social_share;
+pub mod stripe;
 
 use std::{collections::BTreeMap, sync::Arc};
 

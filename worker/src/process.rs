@@ -15,7 +15,7 @@ use crate::{
     House, Metrics, Parts,
     breaker::{BreakerSettings, Breakers},
     core_api::CoreApi,
-    handlers::{Registry, faithflow::FaithFlow, platform::Platform},
+    handlers::{Registry, faithflow::FaithFlow, platform::Platform, social_share::SocialShare, stripe::Stripe},
     reconcile::{self, Reconciler},
     run as work_upon,
 };
@@ -91,7 +91,10 @@ pub fn reconciler_of(ground: &Ground) -> Result<Option<Reconciler>, StartError> 
 }
 
 fn registry(ground: &Ground, core: Option<CoreApi>) -> Registry {
-    let registry = Registry::new().with("platform", Platform);
+    let registry = Registry::new()
+        .with("platform", Platform)
+        .with("stripe", Stripe::new(ground.store.clone()))
+        .with("social-share", SocialShare);
     match (core, &ground.campuses) {
         (Some(core), Some(campuses)) => {
             registry.with("faithflow", FaithFlow::new(Arc::clone(campuses), ground.store.clone(), core))

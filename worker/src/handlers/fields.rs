@@ -92,6 +92,44 @@ impl<'a> Fields<'a> {
         self.optional(name, "a time (RFC 3339)", |value| value.as_str()?.parse().ok())
     }
 
+    /// A time in seconds since 1970 that may be absent or null.
+    pub fn optional_seconds(&self, name: &str) -> Result<Option<Timestamp>, Failure> {
+        let Some(seconds) = self.optional_integer(name)? else { return Ok(None) };
+        let out_of_range = || format!("{} is no time in seconds since 1970", self.pointer_to(name));
+        Timestamp::from_second(seconds).map(Some).map_err(|_| Failure::permanent("wrong_value", out_of_range()))
+    }
+
+    /// True or false (as text, too) that may be absent or null.
+    pub fn optional_flag(&self, name: &str) -> Result<Option<bool>, Failure> {
+        self.optional(name, "true or false", |value| match value {
+            Value::Bool(flag) => Some(*flag),
+            Value::String(text) => text.trim().parse().ok(),
+            Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+        })
+    }
+
+    /// The id of another object, given as it is or within the object itself; may be absent or null.
+    pub fn optional_id(&self, name: &str) -> Result<Option<String>, Failure> {
+        match self.object.get(name) {
+            Some(Value::Object(_)) => self.object(name)?.optional_text("id"),
+            Some(_) | None => self.optional_text(name),
+        }
+    }
+
+    /// The first object of a list that may be absent, null or empty.
+    pub fn optional_first(&self, name: &str) -> Result<Option<Self>, Failure> {
+        let list = self.optional(name, "a list", Value::as_array)?;
+        let Some(first) = list.and_then(|list| list.first()) else { return Ok(None) };
+        let pointer = format!("{}/0", self.pointer_to(name));
+        let object = first.as_object().ok_or_else(|| wrong(&pointer, "an object", first))?;
+        Ok(Some(Self { object, pointer }))
+    }
+
+    /// A field as it stands, for a column that keeps it whole.
+    pub fn value(&self, name: &str) -> Option<&'a Value> {
+        self.object.get(name)
+    }
+
     /// A list of texts that may be absent or null.
     pub fn optional_texts(&self, name: &str) -> Result<Option<Vec<String>>, Failure> {
         self.optional(name, "a list of texts", |value| {

@@ -24,13 +24,41 @@ pub(super) const PRESET: Preset = Preset { name: "stripe", profile, sample };
 const KINDS: &[&str] = &[
     "payment_intent.succeeded",
     "payment_intent.payment_failed",
+    "payment_intent.processing",
+    "payment_intent.canceled",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "charge.succeeded",
+    "charge.failed",
+    "charge.captured",
+    "charge.updated",
+    "charge.refunded",
+    "charge.refund.updated",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "customer.created",
+    "customer.updated",
+    "customer.deleted",
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "customer.subscription.trial_will_end",
     "invoice.created",
-    "invoice.paid",
-    "invoice.payment_failed",
     "invoice.updated",
+    "invoice.finalized",
+    "invoice.paid",
+    "invoice.payment_succeeded",
+    "invoice.payment_failed",
+    "invoice.payment_action_required",
+    "invoice.sent",
+    "invoice.voided",
+    "invoice.marked_uncollectible",
+    "invoice.deleted",
 ];
 
 fn profile() -> Profile {
@@ -62,6 +90,9 @@ fn profile() -> Profile {
 fn sample(draft: &Draft<'_>) -> Value {
     let customer = "cus_NffrFeUfNV2Hib";
     let object = match draft.kind.rsplit_once('.') {
+        Some(("customer", _)) => json!({
+            "id": draft.subject_or(customer), "object": "customer", "email": "jane@example.com", "name": "Jane Doe",
+        }),
         Some(("customer.subscription", verb)) => json!({
             "id": draft.subject_or("sub_1NirD82eZvKYlo2C"), "object": "subscription", "customer": customer,
             "status": if verb == "deleted" { "canceled" } else { "active" },
@@ -71,6 +102,23 @@ fn sample(draft: &Draft<'_>) -> Value {
             "id": draft.subject_or("in_1NirD82eZvKYlo2C"), "object": "invoice", "customer": customer,
             "amount_due": 2000, "amount_paid": if verb == "paid" { 2000 } else { 0 }, "currency": "usd",
             "status": if verb == "paid" { "paid" } else { "open" },
+        }),
+        Some(("checkout.session", verb)) => json!({
+            "id": draft.subject_or("cs_test_a1NirD82eZvKYlo2C"), "object": "checkout.session", "mode": "payment",
+            "status": if verb == "expired" { "expired" } else { "complete" }, "amount_total": 2000, "currency": "usd",
+            "payment_status": if verb.ends_with("failed") || verb == "expired" { "unpaid" } else { "paid" },
+            "payment_intent": "pi_3NirD82eZvKYlo2C", "customer": customer, "metadata": {"order_id": "order_1"},
+            "customer_details": {"email": "jane@example.com"},
+        }),
+        Some(("refund" | "charge.refund", verb)) => json!({
+            "id": draft.subject_or("re_1NirD82eZvKYlo2C"), "object": "refund", "charge": "ch_3NirD82eZvKYlo2C",
+            "amount": 2000, "currency": "usd", "status": if verb == "failed" { "failed" } else { "succeeded" },
+        }),
+        Some(("charge", verb)) => json!({
+            "id": draft.subject_or("ch_3NirD82eZvKYlo2C"), "object": "charge", "amount": 2000, "currency": "usd",
+            "customer": customer, "payment_intent": "pi_3NirD82eZvKYlo2C", "metadata": {"order_id": "order_1"},
+            "status": if verb == "failed" { "failed" } else { "succeeded" }, "billing_details": {"email": "jane@example.com"},
+            "amount_refunded": if verb == "refunded" { 2000 } else { 0 },
         }),
         Some(_) | None => json!({
             "id": draft.subject_or("pi_3NirD82eZvKYlo2C"), "object": "payment_intent", "amount": 2000, "currency": "usd",

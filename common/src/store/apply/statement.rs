@@ -52,7 +52,9 @@ pub(super) async fn text(transaction: &Transaction<'_>, kind: Kind, table: &Tabl
 async fn base(transaction: &Transaction<'_>, table: &Table) -> Result<String, StoreError> {
     let columns = transaction
         .query(
-            "/* apply_defaults */ select coalesce(pg_get_expr(d.adbin, d.adrelid), 'null')
+            // A generated column is never written; its expression is no default.
+            "/* apply_defaults */
+             select coalesce(case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end, 'null')
              from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
              where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped order by a.attnum",
             &[&quoted(table.name)],
