@@ -239,6 +239,14 @@ impl Source {
         sample::body(self.preset(), draft)
     }
 
+    /// Whether the signing time stands inside the body, so that no two deliveries of one event have equal bodies.
+    pub fn dates_its_bodies(&self) -> bool {
+        match &self.0.profile.verifier {
+            Verifier::Signed(scheme) => scheme.dates_bodies(),
+            Verifier::Token(_) => false,
+        }
+    }
+
     fn worded(&self, refused: Refused) -> Refused {
         match refused {
             Refused::CredentialsMalformed { .. } if self.0.profile.terse => Refused::SignatureWrong,

@@ -87,6 +87,14 @@ pub struct Scheme {
 }
 
 impl Scheme {
+    /// Whether the timestamp that must be fresh is a field of the body.
+    pub(crate) fn dates_bodies(&self) -> bool {
+        match self.fresh.as_ref().map(|fresh| &fresh.at) {
+            Some(TimeAt::Places(places)) => places.iter().any(|place| matches!(place, Place::Field(_))),
+            Some(TimeAt::Pair(_)) | None => false,
+        }
+    }
+
     /// HMAC-SHA256 in hex over the body alone, in one header: what most senders do, and what presets start from.
     pub fn hmac_body(at: Place, form: SignatureForm) -> Self {
         Self {

@@ -17,6 +17,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
 use hyper::Method;
+use jiff::Timestamp;
 use lychgate_common::{
     clock::Clock,
     event::EventId,
@@ -38,6 +39,10 @@ use crate::{
     settings::Found,
 };
 
+/// When a sample claims to have happened: always the same moment, so that the same sample is the same event. It is the
+/// one in Platform Core's document.
+const SAMPLE_TIME: Timestamp = Timestamp::constant(1_705_314_600, 0);
+
 /// Options of `send`.
 #[derive(Debug, Args)]
 pub(crate) struct Send {
@@ -50,7 +55,7 @@ pub(crate) struct Send {
     /// The body to send, from a file or, as `-`, from standard input; otherwise a sample such as the sender's own
     #[arg(long, value_name = "FILE|-")]
     data: Option<PathBuf>,
-    /// The event's id, where the sender has ids; otherwise a fresh one
+    /// The event's id, where the sender has ids; otherwise the sample's, the same each time: a second send is a duplicate
     #[arg(long, value_name = "ID")]
     id: Option<String>,
     /// Whose event it is, where the source has tenants (a campus's church id)
@@ -103,7 +108,11 @@ pub(crate) async fn run(send: &Send, common: &Options) -> anyhow::Result<()> {
         subject: send.subject.clone(),
         data: send.data.as_deref().map(read).transpose()?,
     };
-    let id = send.id.clone().unwrap_or_else(|| EventId::new(sender.clock.now()).to_string());
+    let id = match (&send.id, send.count) {
+        (Some(id), _) => id.clone(),
+        (None, 1) => format!("sample_{}", send.kind.replace(|c: char| !c.is_ascii_alphanumeric(), "_")),
+        (None, _) => EventId::new(sender.clock.now()).to_string(),
+    };
     if send.count > 1 {
         many::run(sender, &id, send.count, send.wait).await
     } else {
@@ -170,7 +179,12 @@ async fn one(sender: &Sender, id: &str, wait: bool) -> anyhow::Result<()> {
 impl Sender {
     /// Sends one event of this id.
     async fn send(&self, id: &str) -> anyhow::Result<Reply> {
-        self.client.send(&self.base, self.signed(id, self.data.clone())?).await
+        let body = match &self.data {
+            Some(data) => Some(data.clone()),
+            None if self.source.dates_its_bodies() => None,
+            None => Some(self.source.sample(&self.draft(id, SAMPLE_TIME))),
+        };
+        self.client.send(&self.base, self.signed(id, body)?).await
     }
 
     /// Asks what became of an event, as its sender: the same credentials over an empty body.
@@ -181,14 +195,12 @@ impl Sender {
         self.client.send(&self.base, outgoing).await
     }
 
+    fn draft<'a>(&'a self, id: &'a str, at: Timestamp) -> Draft<'a> {
+        Draft { kind: &self.kind, id, tenant: self.tenant.as_deref(), subject: self.subject.as_deref(), at }
+    }
+
     fn signed(&self, id: &str, body: Option<Bytes>) -> anyhow::Result<Outgoing> {
-        let draft = Draft {
-            kind: &self.kind,
-            id,
-            tenant: self.tenant.as_deref(),
-            subject: self.subject.as_deref(),
-            at: self.clock.now(),
-        };
+        let draft = self.draft(id, self.clock.now());
         let url = join(&self.base, self.source.path().as_str());
         Ok(sign(&self.source, &self.secret, &draft, body, Some(&url))?)
     }
