@@ -26,6 +26,6 @@ mod throttle;
 
 pub use self::{
     house::{House, Parts},
-    metrics::Metrics,
+    metrics::{GatewayMetrics, Metrics},
     server::serve,
 };

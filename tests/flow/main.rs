@@ -4,6 +4,7 @@
 mod apply;
 mod campuses;
 mod dead_letters;
+mod documents;
 mod harness;
 mod platform;
 mod queue_contract;

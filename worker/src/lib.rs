@@ -29,6 +29,6 @@ mod waiting;
 
 pub use self::{
     house::{House, Parts},
-    metrics::Metrics,
+    metrics::{Metrics, WorkerMetrics},
     run::run,
 };

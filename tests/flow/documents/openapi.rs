@@ -1,0 +1,178 @@
+//! The description of the public listener: a path for every preset and every page, each with what the code really takes.
+
+use lychgate_common::source::{
+    Accepted, Algorithm, ContentTypes, Hash, Place, Profile, ReplyBody, Verifier,
+    preset::{self, Preset},
+};
+use serde_json::{Map, Value, json};
+
+use super::{follows, read};
+
+const FILE: &str = "gateway/openapi.json";
+
+/// The listener's own pages; everything else is a source's.
+const PAGES: [&str; 2] = ["/events/{id}", "/openapi.json"];
+
+fn reference(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+fn places(profile: &Profile) -> &[Place] {
+    match &profile.verifier {
+        Verifier::Signed(scheme) => &scheme.at,
+        Verifier::Token(token) => &token.at,
+    }
+}
+
+fn algorithm(accepted: &Accepted) -> &'static str {
+    match accepted.algorithm {
+        Algorithm::Hmac(Hash::Sha1) => "HMAC-SHA1",
+        Algorithm::Hmac(Hash::Sha256) => "HMAC-SHA256",
+        Algorithm::Hmac(Hash::Sha512) => "HMAC-SHA512",
+        Algorithm::Ed25519 => "Ed25519",
+        Algorithm::EcdsaP256 => "ECDSA P-256",
+    }
+}
+
+fn credential(profile: &Profile) -> String {
+    match &profile.verifier {
+        Verifier::Token(_) => "A token shared with the sender.".to_owned(),
+        Verifier::Signed(scheme) => {
+            let kinds: Vec<_> = scheme.accepted.iter().map(algorithm).collect();
+            format!("A signature of the request: {}.", kinds.join(" or "))
+        }
+    }
+}
+
+/// A security scheme for each place where the credential may stand, as far as OpenAPI has a word for it.
+fn schemes(preset: &Preset) -> Vec<(String, Value)> {
+    let profile = (preset.profile)();
+    let mut schemes: Vec<(String, Value)> = Vec::new();
+    for place in places(&profile) {
+        let name =
+            if schemes.is_empty() { preset.name.to_owned() } else { format!("{}.{}", preset.name, schemes.len() + 1) };
+        let description = credential(&profile);
+        let scheme = match place {
+            Place::Header(header) => {
+                json!({"type": "apiKey", "in": "header", "name": header.as_str(), "description": description})
+            }
+            Place::Query(query) => {
+                json!({"type": "apiKey", "in": "query", "name": query.as_ref(), "description": description})
+            }
+            Place::Bearer => json!({"type": "http", "scheme": "bearer", "description": description}),
+            Place::Field(_) | Place::Path(_) => continue,
+        };
+        schemes.push((name, scheme));
+    }
+    schemes
+}
+
+fn content(types: &ContentTypes) -> Map<String, Value> {
+    let names = match types {
+        ContentTypes::Any => vec!["*/*"],
+        ContentTypes::Json => vec!["application/json"],
+        ContentTypes::Only(these) => these.to_vec(),
+    };
+    names.into_iter().map(|name| (name.to_owned(), json!({}))).collect()
+}
+
+/// A source's path as it is described.
+fn item(preset: &Preset) -> Value {
+    let profile = (preset.profile)();
+    let mut parameters: Vec<Value> = profile
+        .path
+        .params()
+        .map(|name| json!({"name": name.as_ref(), "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}}))
+        .collect();
+    parameters.push(reference("parameters", "Prefer"));
+    let mut responses = Map::new();
+    let accepted = match (&profile.reply.body, profile.reply.content_type.as_ref()) {
+        (ReplyBody::Accepted, "application/json") => reference("responses", "Accepted"),
+        (ReplyBody::MemberAccepted, "application/json") => reference("responses", "MemberAccepted"),
+        (_, content_type) => json!({
+            "description": "Durable. The same key and body again: the same answer.",
+            "headers": json!({"Lychgate-Event-Id": reference("headers", "EventId"), "Location": reference("headers", "Location"),
+                "Idempotent-Replayed": reference("headers", "Replayed")}),
+            "content": {content_type: {"schema": {"type": "string"}}},
+        }),
+    };
+    responses.insert(profile.reply.status.as_str().to_owned(), accepted);
+    if !responses.contains_key("202") {
+        responses.insert("202".to_owned(), reference("responses", "StillWorking"));
+    }
+    let tenant = if profile.keys_by_tenant { &["404", "502"][..] } else { &[] };
+    for status in ["400", "401", "403", "408", "413", "415", "422", "429", "503"].iter().chain(tenant) {
+        responses.insert((*status).to_owned(), reference("responses", &format!("Refused{status}")));
+    }
+    responses.sort_keys();
+    let name = preset.name.replace('-', "_");
+    let security: Vec<Value> = schemes(preset).iter().map(|(name, _)| json!({name.as_str(): []})).collect();
+    let methods = profile.methods.iter().map(|method| {
+        let method = method.as_str().to_lowercase();
+        let operation = json!({
+            "operationId": format!("{method}_{name}"),
+            "summary": format!("A webhook for a source with the preset `{}`", preset.name),
+            "description": format!("{} At most {} bytes, and never more than `gateway.max_body`. The path is the preset's default; a source may have another.", credential(&profile), profile.max_body),
+            "tags": ["sources"],
+            "parameters": parameters,
+            "security": security,
+            "requestBody": {"required": true, "content": content(&profile.content_types)},
+            "responses": responses,
+        });
+        (method, operation)
+    });
+    Value::Object(methods.collect())
+}
+
+#[test]
+fn the_description_has_every_preset_s_path_and_every_page() {
+    let mut document: Value = serde_json::from_str(&read(FILE)).unwrap();
+    let mut paths = Map::new();
+    for page in PAGES {
+        let item = document["paths"].get(page).unwrap_or_else(|| panic!("{FILE} has no {page}")).clone();
+        paths.insert(page.to_owned(), item);
+    }
+    let mut known = Map::new();
+    for preset in preset::ALL {
+        let path = (preset.profile)().path.as_str().to_owned();
+        assert!(paths.insert(path.clone(), item(preset)).is_none(), "two presets listen at {path}");
+        known.extend(schemes(preset));
+    }
+    document["paths"] = Value::Object(paths);
+    document["components"]["securitySchemes"] = Value::Object(known);
+    follows(FILE, &(serde_json::to_string_pretty(&document).unwrap() + "\n"));
+}
+
+#[test]
+fn the_description_refers_to_nothing_that_is_not_there() {
+    let text = read(FILE);
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    for target in text.split("\"$ref\": \"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(document.pointer(target).is_some(), "{target}");
+    }
+}
+
+#[test]
+fn the_receipt_is_described_field_by_field() {
+    let line = lychgate_common::store::EventLine {
+        id: "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap(),
+        source: String::new(),
+        tenant: String::new(),
+        kind: String::new(),
+        subject: None,
+        status: lychgate_common::status::Status::Accepted,
+        attempt: 1,
+        received_at: jiff::Timestamp::UNIX_EPOCH,
+        next_attempt_at: None,
+        finished_at: None,
+        last_error: None,
+    };
+    let line = serde_json::to_value(line).unwrap();
+    let document: Value = serde_json::from_str(&read(FILE)).unwrap();
+    let described = &document["components"]["schemas"]["Receipt"]["properties"];
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(names(&line), names(described));
+    let statuses = &document["components"]["schemas"]["Status"]["enum"];
+    assert_eq!(*statuses, json!(lychgate_common::status::Status::ALL.map(lychgate_common::status::Status::name)));
+}
