@@ -10,6 +10,8 @@ mod forward;
 mod handshake;
 mod headers;
 mod identify;
+mod jwk;
+mod jwks;
 mod key;
 mod limits;
 mod path;
@@ -19,6 +21,7 @@ mod pointer;
 pub mod preset;
 mod profile;
 mod reading;
+mod redact;
 mod refused;
 mod reply;
 mod request;
@@ -39,7 +42,9 @@ pub use self::{
     forward::{Destination, Forward, ForwardFault},
     handshake::{Answer, Handshake, HandshakeRule},
     headers::{kept_headers, may_keep},
-    identify::{EVENT_LIMIT, KEY_LIMIT, KeyAt, KindRule, NAME_LIMIT, Naming},
+    identify::{Check, EVENT_LIMIT, KEY_LIMIT, KeyAt, KindRule, NAME_LIMIT, Naming, Shape},
+    jwk::{JwksFault, PublicKey},
+    jwks::{COOL_DOWN, Due, KeyServer, REFRESH, SET_LIMIT},
     key::{Key, KeyFault, KeyForm, Keys},
     limits::{ContentTypes, DEFAULT_BODY_LIMIT, OnConflict},
     path::{PathFault, PathPattern},
@@ -53,7 +58,8 @@ pub use self::{
     template::{Piece, Template, TemplateFault},
     time::{FUTURE_LIMIT, Freshness, TimeAt, TimeForm},
     verify::{
-        Accepted, Algorithm, BodyVariant, Encoding, Hash, Scheme, SignatureForm, Token, URL_SECRET_LENGTH, Verifier,
+        Accepted, Algorithm, BodyVariant, Encoding, Hash, Jws, JwsAlgorithm, JwsAt, Scheme, SignatureForm, Token,
+        URL_SECRET_LENGTH, Verifier,
     },
 };
 use self::{reading::Reading, sample::Draft};
@@ -97,20 +103,31 @@ struct Inner {
 impl Source {
     /// Builds a source. `secrets` are ignored where the keys come from the store.
     pub fn new(name: &str, profile: Profile, secrets: &[Secret]) -> Result<Self, SourceFault> {
+        Self::with_tokens(name, profile, secrets, &[])
+    }
+
+    /// As [`Source::new`], with tokens of their own for the ways that take one as it is. Without any, the secrets serve
+    /// as tokens too.
+    pub fn with_tokens(
+        name: &str,
+        profile: Profile,
+        secrets: &[Secret],
+        tokens: &[Secret],
+    ) -> Result<Self, SourceFault> {
         let source_name: Arc<str> = name.into();
+        let fault = |at: usize, fault| SourceFault::Secret { source_name: source_name.clone(), number: at + 1, fault };
         let keys = if profile.keys_by_tenant {
             Keys::ByTenant
-        } else if secrets.is_empty() {
+        } else if secrets.is_empty() && tokens.is_empty() && !profile.verifier.has_public_keys() {
             return Err(SourceFault::NoSecret { source_name });
         } else {
-            let read = |(at, secret)| {
-                read_key(&profile, secret).map_err(|fault| SourceFault::Secret {
-                    source_name: source_name.clone(),
-                    number: at + 1,
-                    fault,
-                })
-            };
-            Keys::Fixed(secrets.iter().enumerate().map(read).collect::<Result<_, _>>()?)
+            let secrets = secrets
+                .iter()
+                .enumerate()
+                .map(|(at, secret)| read_key(&profile, secret).map_err(|found| fault(at, found)));
+            let token = |secret| Key::token(secret).and_then(|key| profile.verifier.admits(&key).map(|()| key));
+            let tokens = tokens.iter().enumerate().map(|(at, secret)| token(secret).map_err(|found| fault(at, found)));
+            Keys::Fixed(secrets.chain(tokens).collect::<Result<_, _>>()?)
         };
         Ok(Self(Arc::new(Inner { name: source_name, profile, keys })))
     }
@@ -219,9 +236,21 @@ impl Source {
         handshakes.iter().find_map(|rule| rule.answer(request, verifier, &self.0.keys))
     }
 
-    /// Names the events of an authentic request: all of them or none.
+    /// Names the events of an authentic request: all of them or none. Their bodies are [`Source::redacted`].
     pub fn identify(&self, request: &Request<'_>) -> Result<Vec<Identity>, Refused> {
-        self.0.profile.naming.identify(request, &self.0.profile.verifier)
+        let mut events = self.0.profile.naming.identify(request, &self.0.profile.verifier)?;
+        events.iter_mut().for_each(|event| event.body = self.redacted(&event.body));
+        Ok(events)
+    }
+
+    /// A body without the secrets that its sender puts into it: what may be stored.
+    pub fn redacted(&self, body: &bytes::Bytes) -> bytes::Bytes {
+        redact::redacted(body, self.0.profile.redact)
+    }
+
+    /// The key server that must be asked before this request can be judged, if one must.
+    pub fn keys_due(&self, request: &Request<'_>, now: std::time::Instant) -> Option<(&KeyServer, Due)> {
+        self.0.profile.verifier.keys_due(request, now)
     }
 
     /// What an accepted request is answered.
@@ -257,10 +286,7 @@ impl Source {
 
 fn read_key(profile: &Profile, secret: &Secret) -> Result<Key, KeyFault> {
     let key = Key::read(secret, profile.key_form)?;
-    match &profile.verifier {
-        Verifier::Token(token) => token.admits(&key)?,
-        Verifier::Signed(_) => {}
-    }
+    profile.verifier.admits(&key)?;
     Ok(key)
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn directly(
     trail: &mut Trail,
 ) -> Result<Option<Answer>, Refusal> {
     let admitted = &authenticated.admitted;
-    let Some(handshake) = admitted.arrival.source.handshake(&admitted.request()) else { return Ok(None) };
+    let Some(handshake) = admitted.arrival.source.handshake(&authenticated.request()) else { return Ok(None) };
     trail.kind = Some(Arc::from(handshake.name));
     let content_type = HeaderValue::from_static(handshake.content_type);
     let mut reply = reply::bytes(handshake.status, content_type, handshake.body);
@@ -239,7 +239,7 @@ fn log_with(
         key: trail.key.clone(),
         event_id,
         authentic: trail.authentic,
-        body: trail.body.as_ref().map(|body| body.iter().take(LOGGED_BODY).copied().collect()),
+        body: trail.body.as_ref().map(|body| arrival.source.redacted(body).iter().take(LOGGED_BODY).copied().collect()),
         headers: Value::Object(kept_headers(&arrival.head.headers)),
         suspicious,
     });

@@ -17,7 +17,10 @@ use lychgate_common::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{delivery_log::DeliveryLog, metrics::Metrics, publisher::Publisher, routes::Routes, throttle::Throttle};
+use crate::{
+    delivery_log::DeliveryLog, key_sets::KeySets, metrics::Metrics, publisher::Publisher, routes::Routes,
+    throttle::Throttle,
+};
 
 /// What a house is built from.
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub struct House {
     pub(crate) publisher: Publisher,
     pub(crate) throttle: Throttle,
     pub(crate) log: DeliveryLog,
+    pub(crate) key_sets: KeySets,
     pub(crate) in_flight: Arc<Semaphore>,
 }
 
@@ -76,6 +80,7 @@ impl House {
             publisher: Publisher::start(queue.clone(), store.clone(), metrics.clone()),
             throttle: Throttle::new(&settings.gateway, &sources),
             log: DeliveryLog::start(store.clone(), metrics.clone()),
+            key_sets: KeySets::new(),
             in_flight: Arc::new(Semaphore::new(count(settings.gateway.in_flight))),
             routes: Live::new(Routes::new(sources)),
             settings,

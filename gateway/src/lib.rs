@@ -14,6 +14,7 @@ mod delivery_log;
 mod duties;
 mod house;
 mod ingest;
+mod key_sets;
 mod metrics;
 pub mod process;
 mod publisher;

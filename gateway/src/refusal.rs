@@ -117,6 +117,7 @@ impl Refusal {
             Self::AddressLimited(wait) | Self::SourceLimited(wait) => Some(*wait),
             Self::Overloaded => Some(Duration::from_secs(1)),
             Self::NotDurable => Some(Duration::from_secs(5)),
+            Self::Source(Refused::KeysUnreachable) => Some(lychgate_common::source::COOL_DOWN),
             Self::NotFound
             | Self::MethodNotAllowed(_)
             | Self::AddressForbidden

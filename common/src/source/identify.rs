@@ -3,6 +3,7 @@
 //! Runs only on requests that are authentic. Never invents a key: where nothing identifies an event, it has none.
 
 mod key;
+mod shape;
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 pub use key::{KEY_LIMIT, KeyAt};
+pub use shape::{Check, Shape};
 
 use super::{
     place::{Place, first},
@@ -47,10 +49,16 @@ pub struct Naming {
     pub tenant_required: Option<Place>,
     /// The subject: the first of these that holds something.
     pub subject: Vec<Place>,
+    /// The tenants it takes events of; empty for all.
+    pub tenants: Vec<Arc<str>>,
     /// When it happened.
     pub occurred_at: Option<(Place, TimeForm)>,
+    /// Where else that may stand, for sources that speak several dialects.
+    pub occurred_at_or: Vec<(Place, TimeForm)>,
     /// Fields that some types cannot do without: types that start with this need what stands there.
     pub required: Vec<(&'static str, Place)>,
+    /// Fields that some types cannot do without, and what each must be.
+    pub checks: Vec<Check>,
 }
 
 /// How an event's type is found and judged.
@@ -67,6 +75,8 @@ pub struct KindRule {
     /// Refuse types that are not known. Otherwise they are accepted and the handler ignores them, so that a sender can
     /// add types before we know them.
     pub only_known: bool,
+    /// Types found at these places may be unknown all the same: their sender would disable us over refusals.
+    pub lenient: Vec<Place>,
     /// The type of events that name none.
     pub fallback: Option<Arc<str>>,
 }
@@ -74,10 +84,15 @@ pub struct KindRule {
 impl Naming {
     fn places(&self) -> impl Iterator<Item = &Place> {
         let kind = self.kind.at.iter().chain(&self.kind.suffix).chain(&self.kind.agrees_with);
-        let rest = self.tenant.iter().chain(&self.subject).chain(self.occurred_at.iter().map(|(place, _)| place));
+        let rest = self.tenant.iter().chain(&self.subject).chain(self.times().map(|(place, _)| place));
         kind.chain(rest)
+            .chain(self.checks.iter().map(|check| &check.at))
             .chain(self.required.iter().map(|(_, place)| place))
             .chain(self.key.iter().flat_map(KeyAt::places))
+    }
+
+    fn times(&self) -> impl Iterator<Item = &(Place, TimeForm)> {
+        self.occurred_at.iter().chain(&self.occurred_at_or)
     }
 
     /// The tenant alone, read before the request is authentic so that its keys can be looked up.
@@ -117,13 +132,18 @@ impl Naming {
         if let Some((_, place)) = self.required.iter().find(missing) {
             return Err(place.missing());
         }
+        self.checks.iter().filter(|check| check.is_for(&kind)).try_for_each(|check| check.holds(&reading))?;
+        let tenant = self.tenant(&reading)?.unwrap_or_default();
+        if !self.tenants.is_empty() && !self.tenants.contains(&tenant) {
+            return Err(Refused::TenantForeign);
+        }
         let (key, key_signed) = key::read(&self.key, &reading, nth, verifier)?;
         let subject = first(&self.subject, &reading)?.map(|(place, text)| clean(place, &text)).transpose()?;
         Ok(Identity {
             body_guard: self.body_guard && key.is_some() && !key_signed,
             key,
             key_signed,
-            tenant: self.tenant(&reading)?.unwrap_or_default(),
+            tenant,
             subject,
             occurred_at: self.occurred_at(&reading)?,
             kind,
@@ -133,21 +153,32 @@ impl Naming {
 
     /// A time in the body that cannot be read is refused; one in a header, which no signature covers, is left out.
     fn occurred_at(&self, reading: &Reading<'_>) -> Result<Option<Timestamp>, Refused> {
-        let Some((place, form)) = &self.occurred_at else { return Ok(None) };
-        let Some(text) = place.find(reading)? else { return Ok(None) };
-        let why = match form.read(&text) {
-            Some(at) if at.duration_since(reading.request().received_at) <= FUTURE_LIMIT => return Ok(Some(at)),
-            Some(_) => "it lies more than a day in the future",
-            None => form.words(),
-        };
-        if place.in_body() { Err(place.wrong(why)) } else { Ok(None) }
+        for (place, form) in self.times() {
+            if let Some(text) = place.find(reading)? {
+                return time(place, *form, &text, reading);
+            }
+        }
+        Ok(None)
     }
+}
+
+fn time(place: &Place, form: TimeForm, text: &str, reading: &Reading<'_>) -> Result<Option<Timestamp>, Refused> {
+    let why = match form.read(text) {
+        Some(at) if at.duration_since(reading.request().received_at) <= FUTURE_LIMIT => return Ok(Some(at)),
+        Some(_) => "it lies more than a day in the future",
+        None => form.words(),
+    };
+    if place.in_body() { Err(place.wrong(why)) } else { Ok(None) }
 }
 
 impl KindRule {
     fn read(&self, reading: &Reading<'_>) -> Result<Arc<str>, Refused> {
+        let mut lenient = false;
         let kind = match (first(&self.at, reading)?, &self.fallback) {
-            (Some((place, text)), _) => clean(place, &text)?,
+            (Some((place, text)), _) => {
+                lenient = self.lenient.contains(place);
+                clean(place, &text)?
+            }
             (None, Some(fallback)) => fallback.clone(),
             (None, None) => return Err(self.at.first().map_or(Refused::KindUnknown, Place::missing)),
         };
@@ -161,7 +192,7 @@ impl KindRule {
             Some((place, Some(suffix))) => clean(place, &format!("{kind}.{suffix}"))?,
             Some((_, None)) | None => kind,
         };
-        if self.only_known && !self.known.contains(&&*kind) {
+        if self.only_known && !lenient && !self.known.contains(&&*kind) {
             return Err(Refused::KindUnknown);
         }
         Ok(kind)

@@ -4,7 +4,7 @@
 
 use base64::{
     Engine as _,
-    alphabet::STANDARD,
+    alphabet::{STANDARD, URL_SAFE},
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use thiserror::Error;
@@ -16,6 +16,15 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// URL-safe base64, padded or not.
+pub(super) const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// URL-safe base64 without padding, as tokens have it: one token has one spelling (RFC 7515).
+pub(super) const BASE64_URL_BARE: GeneralPurpose = base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The fixed head of an uncompressed P-256 public key in SubjectPublicKeyInfo form (RFC 5480); the point follows.
 const P256_SPKI_HEAD: [u8; 26] = [
@@ -73,6 +82,7 @@ pub enum KeyFault {
 pub struct Key {
     label: String,
     material: Material,
+    token: bool,
 }
 
 /// What a key is made of.
@@ -107,7 +117,17 @@ impl Key {
         {
             return Err(KeyFault::Empty);
         }
-        Ok(Self { label: secret.label(), material })
+        Ok(Self { label: secret.label(), material, token: false })
+    }
+
+    /// A token that is sent as it is, for sources that also have signing secrets: those never pass for it, nor it for one.
+    pub fn token(secret: &Secret) -> Result<Self, KeyFault> {
+        Ok(Self { token: true, ..Self::read(secret, KeyForm::Text)? })
+    }
+
+    /// Whether it is only a token.
+    pub(super) fn is_token(&self) -> bool {
+        self.token
     }
 
     /// [`Secret::label`] of the key as written: what its last use is recorded under.

@@ -3,6 +3,7 @@
 //! Each is proven by a literal vector of its sender's. A new sender is a new file and a line in [`ALL`].
 
 mod calendly;
+mod canvas;
 mod discord;
 mod faithflow;
 mod generic;
@@ -10,12 +11,16 @@ mod github;
 mod gitlab_token;
 mod hubspot;
 mod intercom;
+mod internal;
 mod linear;
+mod lti;
 mod mailgun;
+mod moodle;
 mod paddle;
 mod pagerduty;
 mod platform;
 mod sendgrid;
+mod service;
 mod shopify;
 mod slack;
 mod square;
@@ -47,6 +52,7 @@ pub struct Preset {
 /// Every preset, by name.
 pub const ALL: &[Preset] = &[
     calendly::PRESET,
+    canvas::PRESET,
     discord::PRESET,
     faithflow::PRESET,
     generic::PRESET,
@@ -54,13 +60,17 @@ pub const ALL: &[Preset] = &[
     gitlab_token::PRESET,
     hubspot::PRESET,
     intercom::PRESET,
+    internal::PRESET,
     linear::PRESET,
+    lti::PRESET,
     mailgun::PRESET,
+    moodle::PRESET,
     paddle::PRESET,
     pagerduty::PRESET,
     platform::PRESET,
     standard_webhooks::RESEND,
     sendgrid::PRESET,
+    service::PRESET,
     shopify::PRESET,
     slack::PRESET,
     square::PRESET,

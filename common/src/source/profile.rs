@@ -49,6 +49,8 @@ pub struct Profile {
     pub handshakes: Vec<HandshakeRule>,
     /// What identifies an event, and how it is named.
     pub naming: Naming,
+    /// Top-level fields of the body that hold a secret, and are emptied before anything is stored.
+    pub redact: &'static [&'static str],
     /// What a second body under a known key means.
     pub on_conflict: OnConflict,
     /// How long the answer waits for the outcome; `None` for not at all.
@@ -76,6 +78,7 @@ impl Profile {
             terse: false,
             handshakes: Vec::new(),
             naming: Naming { json: true, ..Naming::default() },
+            redact: &[],
             on_conflict: OnConflict::Reject,
             wait: None,
             reply: Reply::default(),

@@ -29,6 +29,21 @@ pub enum Refused {
     /// The API key or token is none of the active ones.
     #[error("Invalid API key")]
     TokenWrong,
+    /// No JSON Web Token was sent.
+    #[error("Missing bearer token")]
+    JwtMissing,
+    /// The JSON Web Token is not to be trusted.
+    #[error("Invalid token: {why}")]
+    JwtWrong {
+        /// What is wrong with it.
+        why: Cow<'static, str>,
+    },
+    /// The token's key is not known, and those who publish it cannot be reached.
+    #[error("The keys of this source's sender cannot be fetched at the moment: retry shortly")]
+    KeysUnreachable,
+    /// The event is of an account that this source does not take events of.
+    #[error("This source does not take events of this account")]
+    TenantForeign,
     /// The signature is good, but was made longer ago than the source tolerates.
     #[error("Webhook timestamp is too old: it must be at most {tolerance_seconds} seconds old when received")]
     TimestampStale {
@@ -122,6 +137,10 @@ impl Refused {
             Self::SignatureWrong => "signature_wrong",
             Self::TokenMissing => "token_missing",
             Self::TokenWrong => "token_wrong",
+            Self::JwtMissing => "jwt_missing",
+            Self::JwtWrong { .. } => "jwt_wrong",
+            Self::KeysUnreachable => "keys_unreachable",
+            Self::TenantForeign => "tenant_foreign",
             Self::TimestampStale { .. } => "timestamp_stale",
             Self::TimestampAhead { .. } => "timestamp_ahead",
             Self::BodyNotJson { .. } => "body_not_json",
@@ -146,6 +165,8 @@ impl Refused {
             | Self::SignatureWrong
             | Self::TokenMissing
             | Self::TokenWrong
+            | Self::JwtMissing
+            | Self::JwtWrong { .. }
             | Self::TimestampStale { .. }
             | Self::TimestampAhead { .. } => StatusCode::UNAUTHORIZED,
             Self::BodyNotJson { .. }
@@ -158,6 +179,8 @@ impl Refused {
             | Self::KindUnknown
             | Self::KindMismatch { .. }
             | Self::KeyInvalid { .. } => StatusCode::BAD_REQUEST,
+            Self::TenantForeign => StatusCode::FORBIDDEN,
+            Self::KeysUnreachable => StatusCode::SERVICE_UNAVAILABLE,
             Self::PublicUrlUnknown => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -170,6 +193,15 @@ impl Refused {
     /// Whether this looks like an attack or a wrong secret, and counts against the client's address.
     pub fn is_authentication(&self) -> bool {
         self.status() == StatusCode::UNAUTHORIZED
+    }
+
+    /// Whether no credential was sent at all.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::CredentialsMissing | Self::TokenMissing | Self::JwtMissing)
+    }
+
+    pub(super) fn token(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::JwtWrong { why: why.into() }
     }
 
     pub(super) fn malformed(why: impl Into<Cow<'static, str>>) -> Self {

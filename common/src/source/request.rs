@@ -7,7 +7,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, Uri};
 use jiff::Timestamp;
-use serde_json::Value;
 
 /// A request whose body has been read.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +32,8 @@ pub struct Request<'a> {
 pub struct Authentic {
     /// [`crate::secret::Secret::label`] of the key that verified, to record its last use.
     pub secret: String,
-    /// The verified claims, where the credential is a JWT.
-    pub claims: Option<Value>,
+    /// The verified payload, where the body is a token: the event is read from this instead.
+    pub payload: Option<Bytes>,
 }
 
 /// One event of a request, named and typed: what the ledger needs to know before it is recorded.

@@ -3,6 +3,7 @@
 //! Every mistake is noted at its key and the reading goes on, so that one look shows all of them.
 
 mod forward;
+mod jwt;
 mod places;
 mod signature;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 
 use self::{
+    jwt::jwt,
     places::{keys, places, the_place},
     signature::verifier,
 };
@@ -22,6 +24,7 @@ use super::{
     profile::Profile,
     reply::{Reply, ReplyBody},
     time::TimeForm,
+    verify::Verifier,
 };
 use crate::settings::{Faults, Reader, Section, Settings};
 
@@ -65,7 +68,7 @@ fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Optio
         reader.fault("preset", format!("`{preset_name}` is no preset; known are {}", known.join(", ")));
         // What stands beside it cannot be judged; it is asked for, so that it is not called unknown.
         rest(reader, &mut (preset::GENERIC.profile)());
-        let _ = reader.secrets("secrets");
+        let _ = (reader.secrets("secrets"), reader.secrets("tokens"));
         return None;
     };
     let mut profile = (preset.profile)();
@@ -78,10 +81,16 @@ fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Optio
     if profile.keys_by_tenant && written {
         reader.fault("secrets", "is not used: each campus has its own, see `lychgate campus`");
     }
-    if written && secrets.is_none() {
+    let tokens_written = section.has("tokens");
+    let tokens = reader.secrets("tokens");
+    if (written && secrets.is_none()) || (tokens_written && tokens.is_none()) {
         return None;
     }
-    match Source::new(&name?, profile, &secrets.unwrap_or_default()) {
+    let takes_tokens = |way: &Verifier| matches!(way, Verifier::Token(_));
+    if tokens_written && !profile.verifier.ways().iter().any(takes_tokens) {
+        reader.fault("tokens", "is not used: this source takes no tokens");
+    }
+    match Source::with_tokens(&name?, profile, &secrets.unwrap_or_default(), &tokens.unwrap_or_default()) {
         Ok(source) => Some(source),
         Err(SourceFault::NoSecret { .. }) => {
             reader.fault("secrets", "is missing: without a secret nobody can be authenticated");
@@ -106,6 +115,12 @@ fn name(reader: &mut Reader<'_>) -> Option<String> {
 
 /// Everything but name, preset and secrets, each over what the preset says.
 fn rest(reader: &mut Reader<'_>, profile: &mut Profile) {
+    if let Some(id) = reader.text("service") {
+        match PathPattern::parse(&profile.path.filled(|_| id.clone())) {
+            Ok(path) if path.params().next().is_none() && !id.contains('/') => profile.path = path,
+            Ok(_) | Err(_) => reader.fault("service", "must be one step of a path, such as \"transcriber\""),
+        }
+    }
     if let Some(text) = reader.text("path") {
         match PathPattern::parse(&text) {
             Ok(path) if TAKEN.iter().any(|taken| text.starts_with(taken)) => {
@@ -137,6 +152,7 @@ fn rest(reader: &mut Reader<'_>, profile: &mut Profile) {
     profile.wait = reader.duration("wait").or(profile.wait);
     profile.forward = forward::forward(reader);
     verifier(reader, profile);
+    jwt(reader, profile);
     naming(reader, profile);
     reply(reader, &mut profile.reply);
 }
@@ -156,6 +172,9 @@ fn naming(reader: &mut Reader<'_>, profile: &mut Profile) {
     }
     if let Some(at) = places(reader, "tenant") {
         naming.tenant = at;
+    }
+    if let Some(tenants) = reader.list("tenants") {
+        naming.tenants = tenants.into_iter().map(Arc::from).collect();
     }
     if let Some(at) = places(reader, "subject") {
         naming.subject = at;

@@ -3,6 +3,8 @@
 //! Used by `lychgate send` and by tests. Follows the same profile that verifies, and is held to the senders' published
 //! vectors, so that a mistake in the profile cannot hide in both.
 
+mod jwt;
+
 use base64::Engine as _;
 use bytes::Bytes;
 use hyper::{
@@ -94,12 +96,12 @@ pub fn sign(
     outgoing.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     outgoing.headers.insert(USER_AGENT, HeaderValue::from_static("lychgate-send"));
     name(source, draft, &mut outgoing)?;
-    match &profile.verifier {
-        Verifier::Token(token) => {
+    match way(&profile.verifier, secret) {
+        Some(Verifier::Token(token)) => {
             let text = secret.expose_str().ok_or(SignFault::WrongKind)?;
             put_first(&token.at, text, &mut outgoing)?;
         }
-        Verifier::Signed(scheme) => {
+        Some(Verifier::Signed(scheme)) => {
             put_first(&scheme.id, draft.id, &mut outgoing)?;
             let time = scheme.fresh.as_ref().map(|fresh| fresh.form.write(draft.at));
             if let (Some(time), Some(TimeAt::Places(places))) = (&time, scheme.fresh.as_ref().map(|fresh| &fresh.at)) {
@@ -109,8 +111,21 @@ pub fn sign(
             let value = value(scheme, &key, draft, time.as_deref(), &outgoing, public_url)?;
             put_first(&scheme.at, &value, &mut outgoing)?;
         }
+        Some(Verifier::Jws(jws)) => jwt::put(jws, secret, draft, &mut outgoing)?,
+        Some(Verifier::Any(_)) | None => return Err(SignFault::WrongKind),
     }
     Ok(outgoing)
+}
+
+/// Where a source knows its sender in several ways: a private key makes tokens, and a secret signs before it is sent as
+/// it is.
+fn way<'v>(verifier: &'v Verifier, secret: &Secret) -> Option<&'v Verifier> {
+    let ways = verifier.ways();
+    let private = jwt::is_private_key(secret);
+    let jws = |way: &&Verifier| matches!(way, Verifier::Jws(_));
+    let signed = |way: &&Verifier| matches!(way, Verifier::Signed(_));
+    let first = ways.iter().find(|way| if private { jws(way) } else { signed(way) });
+    first.or_else(|| ways.first())
 }
 
 /// Type, id and time, where the sender names them outside the body.

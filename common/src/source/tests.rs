@@ -1,5 +1,6 @@
 //! What sources promise, proven on the senders' own published vectors.
 
+mod jws;
 mod kit;
 mod names;
 mod properties;

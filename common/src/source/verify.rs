@@ -1,19 +1,24 @@
-//! How a source knows its sender: a signature over the request, or a token both sides share.
+//! How a source knows its sender: a signature over the request, a token both sides share, a JSON Web Token, or whichever
+//! of several that was sent.
 //!
 //! Every key is tried against every signature offered, in constant time, and the answer never says which one was close.
-//! A JSON Web Token will be the third way: one more variant here, one more file beside the others.
 
+mod jws;
 mod offered;
 mod signed;
 mod token;
 
+use std::borrow::Cow;
+
+pub use jws::{Jws, JwsAlgorithm, JwsAt};
 pub use offered::{Encoding, SignatureForm};
 pub(super) use signed::mac;
 pub use signed::{Accepted, Algorithm, BodyVariant, Hash, Scheme};
 pub use token::{Token, URL_SECRET_LENGTH};
 
 use super::{
-    key::Key,
+    jwks::{Due, KeyServer},
+    key::{Key, KeyFault},
     place::{Place, first},
     reading::Reading,
     refused::Refused,
@@ -27,14 +32,52 @@ pub enum Verifier {
     Signed(Scheme),
     /// A token sent as it is.
     Token(Token),
+    /// A JSON Web Token.
+    Jws(Jws),
+    /// The first of these whose credential is there; only that one decides. Not nested.
+    Any(Vec<Self>),
 }
 
 impl Verifier {
-    /// The places where the credential may stand.
-    fn places(&self) -> &[Place] {
+    /// The ways it knows: itself, or several.
+    pub fn ways(&self) -> &[Self] {
         match self {
-            Self::Signed(scheme) => &scheme.at,
-            Self::Token(token) => &token.at,
+            Self::Signed(_) | Self::Token(_) | Self::Jws(_) => std::slice::from_ref(self),
+            Self::Any(ways) => ways,
+        }
+    }
+
+    /// Its judge of JSON Web Tokens, where it has one.
+    pub fn jws(&self) -> Option<&Jws> {
+        self.ways().iter().find_map(|way| match way {
+            Self::Jws(jws) => Some(jws),
+            Self::Signed(_) | Self::Token(_) | Self::Any(_) => None,
+        })
+    }
+
+    /// Whether a key will do for this source.
+    pub(super) fn admits(&self, key: &Key) -> Result<(), KeyFault> {
+        self.ways().iter().try_for_each(|way| match way {
+            Self::Token(token) if key.is_token() || !matches!(self, Self::Any(_)) => token.admits(key),
+            Self::Token(_) | Self::Signed(_) | Self::Jws(_) | Self::Any(_) => Ok(()),
+        })
+    }
+
+    /// Whether it can verify something without a secret.
+    pub(super) fn has_public_keys(&self) -> bool {
+        self.jws().is_some_and(Jws::has_public_keys)
+    }
+
+    /// Whether the credential may stand in the body.
+    fn may_stand_in_body(&self) -> bool {
+        match self {
+            Self::Signed(scheme) => scheme.at.iter().any(Place::in_body),
+            Self::Token(token) => token.at.iter().any(Place::in_body),
+            Self::Jws(jws) => match &jws.at {
+                JwsAt::Body => true,
+                JwsAt::Places(places) => places.iter().any(Place::in_body),
+            },
+            Self::Any(ways) => ways.iter().any(Self::may_stand_in_body),
         }
     }
 
@@ -42,50 +85,99 @@ impl Verifier {
         match self {
             Self::Signed(_) => Refused::CredentialsMissing,
             Self::Token(_) => Refused::TokenMissing,
+            Self::Jws(_) => Refused::JwtMissing,
+            Self::Any(ways) => ways.first().map_or(Refused::CredentialsMissing, Self::missing),
         }
     }
 
     /// Fails early, before the body is read, where the credential stands in the head and is not there.
     pub(super) fn require(&self, request: &Request<'_>) -> Result<(), Refused> {
-        if self.places().iter().any(Place::in_body) {
+        if self.may_stand_in_body() {
             return Ok(());
         }
-        self.offered(&Reading::of(request)).map(drop)
+        self.sent(&Reading::of(request)).map(drop)
     }
 
-    /// The credential's text.
-    pub(super) fn offered<'r>(&self, reading: &Reading<'r>) -> Result<std::borrow::Cow<'r, str>, Refused> {
-        match first(self.places(), reading) {
-            Ok(Some((_, text))) => Ok(text),
+    /// The way whose credential was sent, and the credential's text.
+    fn sent<'r>(&self, reading: &Reading<'r>) -> Result<(&Self, Cow<'r, str>), Refused> {
+        for way in self.ways() {
+            match way.offered(reading) {
+                Ok(text) => return Ok((way, text)),
+                Err(refused) if refused.is_absence() => {}
+                // A body that cannot be read holds no credential; the others' places are still to be looked at.
+                Err(refused) if !refused.is_authentication() && self.ways().len() > 1 => {}
+                Err(refused) => return Err(refused),
+            }
+        }
+        Err(self.missing())
+    }
+
+    fn offered<'r>(&self, reading: &Reading<'r>) -> Result<Cow<'r, str>, Refused> {
+        let found = match self {
+            Self::Signed(scheme) => first(&scheme.at, reading).map(|found| found.map(|(_, text)| text)),
+            Self::Token(token) => first(&token.at, reading).map(|found| found.map(|(_, text)| text)),
+            Self::Jws(jws) => jws.offered(reading),
+            Self::Any(_) => Ok(None),
+        };
+        match found {
+            Ok(Some(text)) => Ok(text),
             Ok(None) => Err(self.missing()),
             Err(Refused::PartWrong { place, why }) => Err(Refused::malformed(format!("{place}: {why}"))),
             Err(other) => Err(other),
         }
     }
 
-    /// Whether the credential covers what stands at `place`.
+    /// Whether the credential covers what stands at `place`, whichever was sent.
     pub(super) fn covers(&self, place: &Place) -> bool {
         match self {
             Self::Signed(scheme) => scheme.covers(place),
             Self::Token(_) => false,
+            Self::Jws(jws) => jws.at == JwsAt::Body && place.in_body(),
+            Self::Any(ways) => ways.iter().all(|way| way.covers(place)),
         }
     }
 
-    /// Whether the credential covers the whole body.
+    /// Whether the credential covers the whole body, whichever was sent.
     pub(super) fn covers_body(&self) -> bool {
         match self {
             Self::Signed(scheme) => scheme.signed.signs_body(),
             Self::Token(_) => false,
+            Self::Jws(jws) => jws.at == JwsAt::Body,
+            Self::Any(ways) => ways.iter().all(Self::covers_body),
         }
+    }
+
+    /// The key server to be asked before this request can be judged.
+    pub(super) fn keys_due(&self, request: &Request<'_>, now: std::time::Instant) -> Option<(&KeyServer, Due)> {
+        let server = self.jws()?.server.as_ref()?;
+        let (Self::Jws(_), token) = self.sent(&Reading::of(request)).ok()? else { return None };
+        server.due(Jws::names(&token).as_deref(), now).map(|due| (server, due))
     }
 
     /// Checks the request against the keys.
     pub(super) fn verify(&self, request: &Request<'_>, keys: &[Key]) -> Result<Authentic, Refused> {
         let reading = Reading::of(request);
-        let offered = self.offered(&reading)?;
-        match self {
+        let (way, offered) = self.sent(&reading)?;
+        // Tokens apart from secrets, where the source has both.
+        let (tokens, secrets): (Vec<Key>, Vec<Key>);
+        let keys = if keys.iter().any(Key::is_token) {
+            (tokens, secrets) = keys.iter().cloned().partition(Key::is_token);
+            if matches!(way, Self::Token(_)) { &tokens } else { &secrets }
+        } else {
+            keys
+        };
+        match way {
             Self::Signed(scheme) => scheme.verify(&reading, &offered, keys),
+            Self::Token(token) if token.in_url() && matches!(self, Self::Any(_)) => token.verify(&offered, long(keys)),
             Self::Token(token) => token.verify(&offered, keys),
+            Self::Jws(jws) => jws.verify(&reading, &offered, keys),
+            Self::Any(_) => Err(self.missing()),
         }
     }
+}
+
+/// Where secrets also serve as tokens in a URL, only if they are long enough to be the only lock.
+fn long(keys: &[Key]) -> &[Key] {
+    let enough = |key: &Key| key.shared().is_some_and(|secret| secret.expose().len() >= URL_SECRET_LENGTH);
+    if keys.iter().all(enough) { keys } else { &[] }
 }

@@ -1,14 +1,15 @@
 //! *Authenticate*: is it from who it says it is from?
 //!
 //! Over the raw bytes, with every active secret, in constant time; that is the source's business. This step finds the
-//! secrets (a campus's stand in the store), counts failures against the address, and only then the source's share.
+//! secrets (a campus's stand in the store, a key set at its server), counts failures against the address, and only then the source's share.
 //! Never parses a body, but for the one look that document B's senders force: whose secret is it?
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use lychgate_common::{
     campus::Campus,
-    source::{Authentic, Key, KeyForm, Keys},
+    source::{Key, KeyForm, Keys, Request},
 };
 
 use super::{Admitted, Trail};
@@ -21,9 +22,18 @@ pub(crate) struct Authenticated<'a> {
     pub(crate) tenant: Option<Arc<str>>,
     /// Whether the source has used up its share, and the event is to wait.
     pub(crate) share: Share,
-    /// The verified claims of a JWT.
-    #[allow(dead_code)]
-    authentic: Authentic,
+    /// The verified payload, where the body was a token.
+    payload: Option<Bytes>,
+}
+
+impl Authenticated<'_> {
+    /// What the event is read from: the request, with a token's payload in the token's place.
+    pub(crate) fn request(&self) -> Request<'_> {
+        match &self.payload {
+            Some(payload) => self.admitted.arrival.request(payload),
+            None => self.admitted.request(),
+        }
+    }
 }
 
 /// Verifies the request's credentials, or refuses it.
@@ -35,7 +45,10 @@ pub(crate) async fn authenticate<'a>(
     let source = admitted.arrival.source;
     let request = admitted.request();
     let (verified, campus) = match source.keys() {
-        Keys::Fixed(keys) => (source.authenticate(&request, keys), None),
+        Keys::Fixed(keys) => {
+            house.key_sets.refresh(source, &request).await;
+            (source.authenticate(&request, keys), None)
+        }
         Keys::ByTenant => {
             let hint = source.tenant_hint(&request)?;
             let campus = campus(house, hint.as_deref()).await?;
@@ -49,13 +62,16 @@ pub(crate) async fn authenticate<'a>(
         }
     })?;
     trail.authentic = true;
+    if authentic.payload.is_some() {
+        trail.body.clone_from(&authentic.payload);
+    }
     let tenant = campus.as_ref().map(|campus| Arc::from(campus.id.to_string()));
     house.log.used(source.name(), tenant.as_deref().unwrap_or(""), &authentic.secret, admitted.arrival.received_at);
     if campus.is_some_and(|campus| !campus.takes_webhooks()) {
         return Err(Refusal::TenantDisabled);
     }
     let share = house.throttle.share(source.name())?;
-    Ok(Authenticated { admitted, tenant, share, authentic })
+    Ok(Authenticated { admitted, tenant, share, payload: authentic.payload })
 }
 
 async fn campus(house: &House, name: Option<&str>) -> Result<Arc<Campus>, Refusal> {

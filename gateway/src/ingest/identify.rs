@@ -36,9 +36,9 @@ pub(crate) fn identify<'a>(
     authenticated: Authenticated<'a>,
     trail: &mut Trail,
 ) -> Result<Identified<'a>, Refusal> {
-    let Authenticated { admitted, tenant, share, .. } = authenticated;
-    let arrival = admitted.arrival;
-    let identities = arrival.source.identify(&admitted.request())?;
+    let arrival = authenticated.admitted.arrival;
+    let identities = arrival.source.identify(&authenticated.request())?;
+    let Authenticated { tenant, share, .. } = authenticated;
     if let Some(first) = identities.first() {
         trail.kind = Some(Arc::clone(&first.kind));
         trail.key.clone_from(&first.key);

@@ -46,23 +46,40 @@ const TIMES: [(&str, TimeForm); 3] =
 
 /// Reads both ways and how keys are written.
 pub(super) fn verifier(reader: &mut Reader<'_>, profile: &mut Profile) {
-    if let Some(at) = places(reader, "token") {
+    if let Some(at) = places(reader, "token")
+        && !replace(&mut profile.verifier, &Verifier::Token(Token { at: at.clone() }))
+    {
         profile.verifier = Verifier::Token(Token { at });
         profile.key_form = KeyForm::Text;
     }
     if let Some(section) = reader.section("signature") {
         let mut faults = Faults::new();
         let mut inner = section.reader(&mut faults);
-        let mut scheme = match &profile.verifier {
-            Verifier::Signed(scheme) => scheme.clone(),
-            Verifier::Token(_) => Scheme::hmac_body(Place::header("x-webhook-signature"), SignatureForm::Bare),
-        };
+        let preset = profile.verifier.ways().iter().find_map(|way| match way {
+            Verifier::Signed(scheme) => Some(scheme.clone()),
+            Verifier::Token(_) | Verifier::Jws(_) | Verifier::Any(_) => None,
+        });
+        let bare = || Scheme::hmac_body(Place::header("x-webhook-signature"), SignatureForm::Bare);
+        let mut scheme = preset.unwrap_or_else(bare);
         read(&mut inner, &mut scheme);
         inner.finish();
         reader.absorb(faults);
-        profile.verifier = Verifier::Signed(scheme);
+        if !replace(&mut profile.verifier, &Verifier::Signed(scheme.clone())) {
+            profile.verifier = Verifier::Signed(scheme);
+        }
     }
     profile.key_form = reader.one_of("key_form", &KEY_FORMS).unwrap_or(profile.key_form);
+}
+
+/// Puts a way into the place of its like, where the source has several; says whether it has.
+fn replace(verifier: &mut Verifier, new: &Verifier) -> bool {
+    let Verifier::Any(ways) = verifier else { return false };
+    let like = |way: &&mut Verifier| std::mem::discriminant::<Verifier>(way) == std::mem::discriminant(new);
+    match ways.iter_mut().find(like) {
+        Some(way) => *way = new.clone(),
+        None => ways.push(new.clone()),
+    }
+    true
 }
 
 fn read(reader: &mut Reader<'_>, scheme: &mut Scheme) {

@@ -118,7 +118,7 @@ fn every_mistake_is_named_at_its_key() {
     "#;
     let faults = read(text).unwrap_err();
     for part in [
-        "source[shop].preset: `shopfiy` is no preset; known are calendly, discord, faithflow",
+        "source[shop].preset: `shopfiy` is no preset; known are calendly, canvas, discord",
         "source[a b].name: must be at most 64 letters",
         "source[a b].path: /events/x belongs to the gateway itself",
         "signature.signed: the body must be signed",
@@ -133,4 +133,32 @@ fn every_mistake_is_named_at_its_key() {
         assert!(faults.iter().any(|fault| fault.contains(part)), "{part}: {faults:#?}");
     }
     assert_eq!(faults.len(), 11, "{faults:#?}");
+}
+
+#[test]
+fn tokens_and_their_keys_are_set_in_a_table() {
+    let jwks =
+        r#"'{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"}]}'"#;
+    let text = format!(
+        "[[source]]\nname = \"in\"\npreset = \"internal\"\njwt = {{ issuer = \"us\", audience = \"me\", jwks = {jwks} }}\n\
+         [[source]]\nname = \"ai\"\npreset = \"service\"\nservice = \"ai\"\nsecrets = [\"s\"]\ntokens = [\"t\"]\n\
+         [[source]]\nname = \"local\"\npath = \"/in/local\"\n\
+         jwt = {{ jwks = \"http://127.0.0.1:9/jwks\", jwks_loopback = true }}"
+    );
+    let sources = read(&text).unwrap();
+    let jws = sources[0].profile().verifier.jws().unwrap();
+    assert_eq!((jws.keys.len(), jws.algorithms.as_slice()), (1, &JwsAlgorithm::PUBLIC[..]));
+    assert_eq!(sources[1].path().as_str(), "/webhooks/services/ai");
+    assert!(sources[2].profile().verifier.jws().unwrap().server.is_some());
+    for (jwt, fault) in [
+        ("{ jwks = \"http://example.com/jwks\" }", "source[in].jwt.jwks: must be https"),
+        ("{ jwks = '{\"keys\":[]}' }", "source[in].jwt.jwks: holds no RSA, P-256 or Ed25519 key"),
+        ("{ algorithms = [\"none\"] }", "source[in].jwt.algorithms: must be a list of HS256"),
+        ("{ algorithms = [\"HS256\"], jwks = \"https://a.example/jwks\" }", "HS256 cannot stand beside `jwks`"),
+    ] {
+        let text = format!("[[source]]\nname = \"in\"\npreset = \"internal\"\nsecrets = [\"s\"]\njwt = {jwt}");
+        let faults = read(&text).unwrap_err();
+        assert!(faults.iter().any(|found| found.contains(fault)), "{fault}: {faults:?}");
+    }
+    assert!(read("[[source]]\nname = \"in\"\npreset = \"internal\"").unwrap_err()[0].contains("secrets: is missing"));
 }

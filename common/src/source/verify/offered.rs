@@ -4,21 +4,15 @@
 
 use std::borrow::Cow;
 
-use base64::{
-    Engine as _,
-    alphabet::URL_SAFE,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use base64::Engine as _;
 
-use super::super::{key::BASE64, refused::Refused};
+use super::super::{
+    key::{BASE64, BASE64_URL},
+    refused::Refused,
+};
 
 /// How many signatures one request may offer: an honest sender in mid-rotation sends two or three.
 pub(super) const SIGNATURE_LIMIT: usize = 16;
-
-const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// How signature bytes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

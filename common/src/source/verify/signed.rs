@@ -139,7 +139,7 @@ impl Scheme {
         if let (Some(fresh), Some(time)) = (&self.fresh, &time) {
             fresh.check(time, reading.request().received_at)?;
         }
-        Ok(Authentic { secret: label, claims: None })
+        Ok(Authentic { secret: label, payload: None })
     }
 
     /// The label of the key that made one of the signatures. All keys and signatures are tried, whatever is found.

@@ -22,9 +22,13 @@ pub struct Token {
 impl Token {
     /// Whether a key will do for this source.
     pub(in super::super) fn admits(&self, key: &Key) -> Result<(), KeyFault> {
-        let in_url = self.at.iter().any(|place| matches!(place, Place::Query(_) | Place::Path(_)));
         let length = key.shared().map_or(0, |secret| secret.expose().len());
-        if in_url && length < URL_SECRET_LENGTH { Err(KeyFault::TooShort(URL_SECRET_LENGTH)) } else { Ok(()) }
+        if self.in_url() && length < URL_SECRET_LENGTH { Err(KeyFault::TooShort(URL_SECRET_LENGTH)) } else { Ok(()) }
+    }
+
+    /// Whether it stands in the URL, where logs and browsers see it.
+    pub(super) fn in_url(&self) -> bool {
+        self.at.iter().any(|place| matches!(place, Place::Query(_) | Place::Path(_)))
     }
 
     pub(super) fn verify(&self, offered: &str, keys: &[Key]) -> Result<Authentic, Refused> {
@@ -36,6 +40,6 @@ impl Token {
             }
         }
         let secret = verified.ok_or(Refused::TokenWrong)?;
-        Ok(Authentic { secret, claims: None })
+        Ok(Authentic { secret, payload: None })
     }
 }

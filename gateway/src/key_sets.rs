@@ -1,0 +1,116 @@
+//! Fetches senders' key sets when a token cannot be judged without: the only thing that the gateway ever calls.
+//!
+//! Small, prompt, without redirects, and from addresses in the settings only, which are https (or loopback, for those who
+//! say so). A failure is logged once and delays nobody again before the cool-down has passed.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::{Request, StatusCode, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use lychgate_common::source::{self, Due, KeyServer, SET_LIMIT, Source};
+use thiserror::Error;
+
+/// The sender waits meanwhile: a third of what Canvas allows.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+
+/// The client for key servers.
+#[derive(Debug)]
+pub(crate) struct KeySets {
+    client: Option<HttpClient>,
+}
+
+/// No key set.
+#[derive(Debug, Error)]
+enum Failed {
+    #[error("TLS is not available in this process")]
+    NoTls,
+    #[error("its address cannot be called: {0}")]
+    Address(#[from] hyper::http::Error),
+    #[error("it cannot be reached: {0}")]
+    Unreachable(#[from] hyper_util::client::legacy::Error),
+    #[error("it answered {0}")]
+    Status(StatusCode),
+    #[error("its answer is larger than {SET_LIMIT} bytes")]
+    TooLarge,
+    #[error("its answer broke off: {0}")]
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+    #[error("it did not answer within {} s", DEADLINE.as_secs())]
+    Slow,
+}
+
+impl KeySets {
+    pub(crate) fn new() -> Self {
+        Self {
+            client: client().inspect_err(|error| tracing::error!(%error, "no TLS: key sets cannot be fetched")).ok(),
+        }
+    }
+
+    /// Brings the source's key set up to date where this request's token needs it.
+    pub(crate) async fn refresh(&self, source: &Source, request: &source::Request<'_>) {
+        let Some((server, due)) = source.keys_due(request, std::time::Instant::now()) else { return };
+        let _asking = match due {
+            Due::Unknown => server.gate().lock().await,
+            Due::Stale => match server.gate().try_lock() {
+                Ok(gate) => gate,
+                // Somebody is asking already, and the old keys are still good.
+                Err(_) => return,
+            },
+        };
+        if source.keys_due(request, std::time::Instant::now()).is_none() {
+            return;
+        }
+        server.asking(std::time::Instant::now());
+        let fetched = tokio::time::timeout(DEADLINE, self.fetch(server)).await.unwrap_or(Err(Failed::Slow));
+        match fetched.map(|set| server.answered(&set, std::time::Instant::now())) {
+            Ok(Ok(())) => tracing::info!(source = %source.name(), url = %server.url(), "key set fetched"),
+            Ok(Err(fault)) => {
+                tracing::warn!(source = %source.name(), url = %server.url(), %fault, "the key set is of no use")
+            }
+            Err(error) => {
+                server.failed();
+                tracing::warn!(source = %source.name(), url = %server.url(), %error, "no key set");
+            }
+        }
+    }
+
+    async fn fetch(&self, server: &KeyServer) -> Result<Bytes, Failed> {
+        let client = self.client.as_ref().ok_or(Failed::NoTls)?;
+        let request = Request::get(server.url().as_str())
+            .header(header::ACCEPT, "application/json")
+            .header(header::USER_AGENT, concat!("Lychgate/", env!("CARGO_PKG_VERSION")))
+            .body(Empty::new())?;
+        let response = client.request(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(Failed::Status(response.status()));
+        }
+        let read = Limited::new(response.into_body(), SET_LIMIT).collect().await;
+        read.map(http_body_util::Collected::to_bytes).map_err(|error| match error.is::<LengthLimitError>() {
+            true => Failed::TooLarge,
+            false => Failed::Broken(error),
+        })
+    }
+}
+
+fn client() -> std::io::Result<HttpClient> {
+    let mut roots = rustls::RootCertStore::empty();
+    // Without any, only a loopback server without TLS can be asked.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(std::io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+    Ok(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
+}
+
+#[cfg(test)]
+mod tests;
