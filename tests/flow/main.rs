@@ -10,4 +10,5 @@ mod platform;
 mod queue_contract;
 mod reconciles;
 mod rows;
+mod signers;
 mod sleekapp;

@@ -17,6 +17,7 @@ pub mod receiver;
 pub mod sender;
 pub mod settings;
 pub mod stage;
+pub mod vendors;
 
 pub use self::{
     broker::{Broker, Node},

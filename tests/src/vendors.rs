@@ -1,0 +1,100 @@
+//! Vendors' own SDKs as senders: a process of theirs signs what we ask for, line by line.
+//!
+//! `tests/run` installs them (`tests/vendors/`). Where they are missing a test fails and says so; it is never left out.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::Mutex,
+};
+
+use serde_json::{Value, json};
+
+/// A language's SDKs, running.
+#[derive(Debug)]
+pub struct Sdk {
+    child: Child,
+    pipes: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+}
+
+/// What is to be signed.
+#[derive(Clone, Debug)]
+pub struct Draft<'a> {
+    /// The secret as the vendor hands it out.
+    pub secret: &'a str,
+    /// The event's or delivery's id.
+    pub id: &'a str,
+    /// Seconds since 1970.
+    pub time: i64,
+    /// The public URL, for those who sign it.
+    pub url: &'a str,
+    /// The body.
+    pub body: &'a str,
+}
+
+impl Sdk {
+    /// The SDKs for Node.
+    pub fn node() -> Self {
+        let vendors = vendors();
+        let installed = vendors.join("node_modules/stripe").is_dir();
+        let mut command = Command::new("node");
+        command.arg("sign.mjs");
+        Self::start(command, &vendors, installed, "npm ci --ignore-scripts")
+    }
+
+    /// The SDKs for Python.
+    pub fn python() -> Self {
+        let vendors = vendors();
+        let python = vendors.with_file_name(".venv").join("bin/python");
+        let mut command = Command::new(&python);
+        command.arg("sign.py");
+        Self::start(command, &vendors, python.exists(), "pip install -r requirements.txt")
+    }
+
+    fn start(mut command: Command, vendors: &Path, installed: bool, how: &str) -> Self {
+        let missing = format!("the vendors' SDKs are not installed: `tests/run` does it (`{how}` in tests/vendors)");
+        assert!(installed, "{missing}");
+        let piped = command.current_dir(vendors).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = piped.spawn().unwrap_or_else(|error| panic!("{missing}: {error}"));
+        let pipes = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, pipes: Mutex::new(pipes) }
+    }
+
+    /// The headers with which a vendor sends this.
+    pub fn sign(&self, provider: &str, draft: &Draft<'_>) -> Vec<(String, String)> {
+        let answer = self.ask(&json!({
+            "provider": provider, "secret": draft.secret, "id": draft.id, "time": draft.time, "url": draft.url,
+            "body": draft.body,
+        }));
+        assert!(answer.get("error").is_none(), "{provider}: {answer}");
+        let headers = answer.as_object().unwrap().iter();
+        headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+    }
+
+    /// Whether a vendor's library takes these headers and this body; else why not.
+    pub fn verify(&self, provider: &str, secret: &str, headers: &Value, body: &str) -> Result<(), String> {
+        let provider = format!("{provider}-verify");
+        let answer = self.ask(&json!({"provider": provider, "secret": secret, "headers": headers, "body": body}));
+        if answer["verified"] == true { Ok(()) } else { Err(answer.to_string()) }
+    }
+
+    fn ask(&self, question: &Value) -> Value {
+        let (stdin, stdout) = &mut *self.pipes.lock().unwrap();
+        writeln!(stdin, "{question}").unwrap();
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("the SDK's process said `{line}`: {error}"))
+    }
+}
+
+impl Drop for Sdk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn vendors() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vendors")
+}

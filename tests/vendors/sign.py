@@ -1,0 +1,43 @@
+"""Signs as vendors' own SDKs for Python do. Reads one JSON object a line: {provider, secret, id, time, body, url};
+answers each with one line: the headers, or for a `…-verify` provider {"verified": true} or {"error": …}."""
+
+import json
+import sys
+from datetime import datetime, timezone
+
+from slack_sdk.signature import SignatureVerifier
+from standardwebhooks.webhooks import Webhook
+
+
+def slack(asked):
+    signature = SignatureVerifier(asked["secret"]).generate_signature(timestamp=str(asked["time"]), body=asked["body"])
+    return {"x-slack-request-timestamp": str(asked["time"]), "x-slack-signature": signature}
+
+
+def standard_webhooks(asked):
+    at = datetime.fromtimestamp(asked["time"], timezone.utc)
+    return {
+        "webhook-id": asked["id"],
+        "webhook-timestamp": str(asked["time"]),
+        "webhook-signature": Webhook(asked["secret"]).sign(asked["id"], at, asked["body"]),
+    }
+
+
+def standard_webhooks_verify(asked):
+    Webhook(asked["secret"]).verify(asked["body"], asked["headers"])
+    return {"verified": True}
+
+
+PROVIDERS = {
+    "slack": slack,
+    "standard-webhooks": standard_webhooks,
+    "standard-webhooks-verify": standard_webhooks_verify,
+}
+
+for line in sys.stdin:
+    asked = json.loads(line)
+    try:
+        answer = PROVIDERS[asked["provider"]](asked)
+    except Exception as error:
+        answer = {"error": repr(error)}
+    print(json.dumps(answer), flush=True)
