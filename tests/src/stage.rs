@@ -127,21 +127,24 @@ pub fn ran(command: &mut Command) -> Ran {
 
 /// Starts a gateway with these settings.
 pub fn gateway(settings: &Settings) -> Process {
-    start("gateway", Program::Gateway, settings, &["--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"])
+    start("gateway", Program::Gateway, settings)
 }
 
 /// Starts a worker with these settings.
 pub fn worker(settings: &Settings) -> Process {
-    start("worker", Program::Worker, settings, &["--ops", "127.0.0.1:0"])
+    start("worker", Program::Worker, settings)
 }
 
-/// Starts any of the programs with these settings in a directory of its own.
-pub fn start(name: &str, program: Program, settings: &Settings, arguments: &[&str]) -> Process {
+/// Starts a program with these settings in a directory of its own, every listener on a free port.
+pub fn start(name: &str, program: Program, settings: &Settings) -> Process {
     let directory = Directory::new(name);
     let file = directory.path().join("lychgate.toml");
     settings.write(&file);
     let mut command = program.command();
-    command.args(arguments).arg("--config").arg(&file).current_dir(directory.path());
+    command.arg("--config").arg(&file).current_dir(directory.path());
+    for listener in ["GATEWAY", "OPS", "CONSOLE"] {
+        command.env(format!("LYCHGATE_{listener}__LISTEN"), "127.0.0.1:0");
+    }
     Process::spawn(name, command).keeping(directory)
 }
 
