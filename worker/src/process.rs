@@ -15,7 +15,10 @@ use crate::{
     House, Metrics, Parts,
     breaker::{BreakerSettings, Breakers},
     core_api::CoreApi,
-    handlers::{Registry, faithflow::FaithFlow, platform::Platform, social_share::SocialShare, stripe::Stripe},
+    handlers::{
+        Registry, faithflow::FaithFlow, forward::Couriers, platform::Platform, social_share::SocialShare,
+        stripe::Stripe,
+    },
     reconcile::{self, Reconciler},
     run as work_upon,
 };
@@ -55,7 +58,7 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
         store: ground.store.clone(),
         queue: ground.queue.clone(),
         outcomes: ground.outcomes.clone(),
-        registry: registry(ground, core),
+        registry: registry(ground, core, sources)?,
         metrics: Metrics::new(&ground.registry, kinds)?,
         clock: ground.clock.clone(),
         name,
@@ -79,28 +82,23 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
 }
 
 /// The handlers that this ground can feed, for the corridor and for rehearsals.
-pub fn handlers(ground: &Ground) -> Result<Registry, StartError> {
-    Ok(registry(ground, core_api(ground)?))
+pub fn handlers(ground: &Ground, sources: &[Source]) -> Result<Registry, StartError> {
+    registry(ground, core_api(ground)?, sources)
 }
 
-/// What reconciles campuses; `None` without `secrets.encryption_key`, which their credentials are sealed with.
-pub fn reconciler_of(ground: &Ground) -> Result<Option<Reconciler>, StartError> {
-    let core = core_api(ground)?;
-    let both = core.as_ref().zip(ground.campuses.as_ref());
-    Ok(both.map(|(core, campuses)| reconciler(ground, core, campuses, &worker_name())))
-}
-
-fn registry(ground: &Ground, core: Option<CoreApi>) -> Registry {
+fn registry(ground: &Ground, core: Option<CoreApi>, sources: &[Source]) -> Result<Registry, StartError> {
+    let couriers = Couriers::open(&ground.settings.forward).map_err(StartError::Runtime)?;
     let registry = Registry::new()
         .with("platform", Platform)
         .with("stripe", Stripe::new(ground.store.clone()))
-        .with("social-share", SocialShare);
-    match (core, &ground.campuses) {
+        .with("social-share", SocialShare)
+        .with_forwards(sources, &couriers, &ground.store);
+    Ok(match (core, &ground.campuses) {
         (Some(core), Some(campuses)) => {
             registry.with("faithflow", FaithFlow::new(Arc::clone(campuses), ground.store.clone(), core))
         }
         (_, _) => registry,
-    }
+    })
 }
 
 fn core_api(ground: &Ground) -> Result<Option<CoreApi>, StartError> {

@@ -38,9 +38,18 @@ pub(crate) fn aside(text: impl fmt::Display) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
-/// Says why a command failed: the error and its causes, one line where they fit.
+/// Says why a command failed: the error and its causes on one line, each said once.
 pub(crate) fn complain(error: &anyhow::Error) {
-    aside(format_args!("lychgate: {error:#}"));
+    aside(format_args!("lychgate: {}", chain(error)));
+}
+
+/// Many of our errors name their cause in their own text already.
+fn chain(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |line, cause| match cause.to_string() {
+        text if line.is_empty() => text,
+        text if line.ends_with(&text) => line,
+        text => format!("{line}: {text}"),
+    })
 }
 
 /// 2 for wrong usage or settings anywhere in the chain, else 1.
@@ -49,4 +58,24 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
         cause.is::<Usage>() || matches!(cause.downcast_ref(), Some(StartError::Settings(_)))
     };
     if error.chain().any(wrong) { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("no such host").context("cannot send: no such host");
+        assert_eq!(chain(&error), "cannot send: no such host");
+        let error = Err::<(), _>(std::io::Error::other("full")).context("cannot write").unwrap_err();
+        assert_eq!(chain(&error), "cannot write: full");
+    }
+
+    #[test]
+    fn a_senders_text_cannot_command_the_terminal() {
+        assert_eq!(clean("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+    }
 }

@@ -3,13 +3,17 @@
 //! A command that is run beside a `lychgate up` finds its settings and its private database without being told; a
 //! settings file that names a database leads there and nowhere else.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use lychgate_common::{
     clock::Clock,
-    process::{Options, StartError},
+    process::{Ground, Options, StartError},
     settings::{DEFAULT_FILE, Override, Settings},
+    stop::Stop,
     store::{Store, StoreSettings},
 };
 
@@ -59,6 +63,12 @@ impl Found {
         }
         let required = self.settings.database.required();
         Ok(required.map_err(|fault| Usage(format!("{fault}; or start `lychgate up`, which brings its own")))?)
+    }
+
+    /// What handlers and queue need, for commands that use them as a worker does.
+    pub(crate) fn ground(&self) -> anyhow::Result<Ground> {
+        let stop = Stop::new(self.settings.stop.deadline);
+        Ok(Ground::open(Arc::new(self.settings.clone()), &self.store_settings()?, stop)?)
     }
 
     /// The store, its schema checked: an operator's command must not misread another version's tables.

@@ -121,7 +121,7 @@ async fn show_event(show: &Show, store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print_page(page: &EventShown) {
+pub(super) fn print_page(page: &EventShown) {
     let line = &page.line;
     let field = |name: &str, value: &str| {
         if !value.is_empty() {

@@ -7,7 +7,7 @@ use crate::{cli::Moment, output::Usage};
 
 /// Filters; all that are given must match.
 #[derive(Debug, Args)]
-pub(crate) struct Selection {
+pub(super) struct Selection {
     /// Only this source's
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
@@ -33,7 +33,7 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// The filter; nothing given means all of them.
-    pub(crate) fn filter(&self, clock: &Clock) -> EventFilter {
+    pub(super) fn filter(&self, clock: &Clock) -> EventFilter {
         EventFilter {
             source: self.source.clone(),
             kind: self.kind.clone(),
@@ -46,7 +46,7 @@ impl Selection {
     }
 
     /// The filter of a deed: nothing given is a mistake.
-    pub(crate) fn some(&self, clock: &Clock) -> Result<EventFilter, Usage> {
+    pub(super) fn some(&self, clock: &Clock) -> Result<EventFilter, Usage> {
         let filter = self.filter(clock);
         if filter == EventFilter::default() && !self.all {
             return Err(Usage(

@@ -65,6 +65,11 @@ fn text() -> anyhow::Result<String> {
     text.push_str(&format!(
         "[secrets]\nencryption_key = \"{key}\"  # for credentials kept in the database; losing it loses them\n"
     ));
+    text.push_str(
+        "\n# For trying things out on this machine; leave both away where the gateway is reached from outside.\n\
+         [faithflow]\nallow_private_core = true  # a campus's core system may be on localhost\n\
+         [forward]\nallow = [\"127.0.0.0/8\", \"::1/128\"]  # so may the services that a source's `forward` names\n",
+    );
     for First { preset, secret, about } in &SOURCES {
         text.push_str(&format!("\n# {about}\n[[source]]\nname = \"{preset}\"\npreset = \"{preset}\"\n"));
         if let Some(form) = secret {
