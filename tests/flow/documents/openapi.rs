@@ -1,7 +1,7 @@
 //! The description of the public listener: a path for every preset and every page, each with what the code really takes.
 
 use lychgate_common::source::{
-    Accepted, Algorithm, ContentTypes, Hash, Place, Profile, ReplyBody, Verifier,
+    Accepted, Algorithm, ContentTypes, Hash, JwsAt, Place, ReplyBody, Verifier,
     preset::{self, Preset},
 };
 use serde_json::{Map, Value, json};
@@ -17,10 +17,16 @@ fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
 }
 
-fn places(profile: &Profile) -> &[Place] {
-    match &profile.verifier {
-        Verifier::Signed(scheme) => &scheme.at,
-        Verifier::Token(token) => &token.at,
+/// Where each of a source's credentials may stand.
+fn places(verifier: &Verifier) -> Vec<Place> {
+    match verifier {
+        Verifier::Signed(scheme) => scheme.at.clone(),
+        Verifier::Token(token) => token.at.clone(),
+        Verifier::Jws(jws) => match &jws.at {
+            JwsAt::Body => Vec::new(),
+            JwsAt::Places(places) => places.clone(),
+        },
+        Verifier::Any(ways) => ways.iter().flat_map(places).collect(),
     }
 }
 
@@ -34,13 +40,15 @@ fn algorithm(accepted: &Accepted) -> &'static str {
     }
 }
 
-fn credential(profile: &Profile) -> String {
-    match &profile.verifier {
+fn credential(verifier: &Verifier) -> String {
+    match verifier {
         Verifier::Token(_) => "A token shared with the sender.".to_owned(),
+        Verifier::Jws(_) => "A JSON Web Token.".to_owned(),
         Verifier::Signed(scheme) => {
             let kinds: Vec<_> = scheme.accepted.iter().map(algorithm).collect();
             format!("A signature of the request: {}.", kinds.join(" or "))
         }
+        Verifier::Any(ways) => ways.iter().map(credential).collect::<Vec<_>>().join(" Or: "),
     }
 }
 
@@ -48,10 +56,10 @@ fn credential(profile: &Profile) -> String {
 fn schemes(preset: &Preset) -> Vec<(String, Value)> {
     let profile = (preset.profile)();
     let mut schemes: Vec<(String, Value)> = Vec::new();
-    for place in places(&profile) {
+    for place in places(&profile.verifier) {
         let name =
             if schemes.is_empty() { preset.name.to_owned() } else { format!("{}.{}", preset.name, schemes.len() + 1) };
-        let description = credential(&profile);
+        let description = credential(&profile.verifier);
         let scheme = match place {
             Place::Header(header) => {
                 json!({"type": "apiKey", "in": "header", "name": header.as_str(), "description": description})
@@ -112,7 +120,7 @@ fn item(preset: &Preset) -> Value {
         let operation = json!({
             "operationId": format!("{method}_{name}"),
             "summary": format!("A webhook for a source with the preset `{}`", preset.name),
-            "description": format!("{} At most {} bytes, and never more than `gateway.max_body`. The path is the preset's default; a source may have another.", credential(&profile), profile.max_body),
+            "description": format!("{} At most {} bytes, and never more than `gateway.max_body`. The path is the preset's default; a source may have another.", credential(&profile.verifier), profile.max_body),
             "tags": ["sources"],
             "parameters": parameters,
             "security": security,
