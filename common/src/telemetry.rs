@@ -7,6 +7,7 @@ use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::{EnvFilter, fmt};
 
+use crate::queue::broker;
 use crate::settings::{LogFormat, LogSettings, Settings};
 
 /// This build's version.
@@ -31,8 +32,7 @@ pub enum TelemetryError {
 
 /// Sets the log up for the whole process.
 pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
-    // lapin logs every message that comes back unroutable, its body included. Ours is the line that says so.
-    let filter = EnvFilter::try_new(settings.level.as_str())?.add_directive("lapin::returned_messages=off".parse()?);
+    let filter = EnvFilter::try_new(settings.level.as_str())?.add_directive(broker::HUSHED_LOG.parse()?);
     let lines = fmt().with_env_filter(filter).with_writer(stderr);
     match settings.format {
         LogFormat::Text => lines.with_ansi(stderr().is_terminal()).try_init(),

@@ -63,6 +63,10 @@ const STRAYS: u16 = 50;
 /// Outcomes that a gateway may be behind with.
 const OUTCOMES: usize = 1024;
 
+/// The client logs every message that comes back unroutable, its body included; this directive hushes it. Ours is the
+/// line that says so.
+pub const HUSHED_LOG: &str = "lapin::returned_messages=off";
+
 /// Connections to RabbitMQ that keep themselves alive. Cheap to clone.
 #[derive(Clone)]
 pub struct Broker(Arc<Inner>);
