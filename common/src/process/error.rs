@@ -50,7 +50,7 @@ pub fn report(program: &str, ended: Result<(), StartError>) -> ExitCode {
     let mut cause = error.source();
     while let Some(beneath) = cause {
         let text = beneath.to_string();
-        if !line.ends_with(&text) {
+        if !line.contains(&text) {
             line = format!("{line}: {text}");
         }
         cause = beneath.source();

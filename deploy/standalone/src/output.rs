@@ -47,7 +47,7 @@ pub(crate) fn complain(error: &anyhow::Error) {
 fn chain(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |line, cause| match cause.to_string() {
         text if line.is_empty() => text,
-        text if line.ends_with(&text) => line,
+        text if line.contains(&text) => line,
         text => format!("{line}: {text}"),
     })
 }

@@ -36,7 +36,6 @@ pub(crate) fn run(options: &UpOptions, common: &Options) -> anyhow::Result<()> {
     let sources = process::sources(&found.settings)?;
     let listener = process::bind(found.settings.gateway.listen, "--listen ADDRESS")?;
     let ops = process::bind(found.settings.ops.listen, "--ops ADDRESS")?;
-    process::announce("up", &found.settings)?;
     let embedded = match found.settings.database.url {
         Some(_) => None,
         None => {
@@ -44,6 +43,7 @@ pub(crate) fn run(options: &UpOptions, common: &Options) -> anyhow::Result<()> {
             Some(Embedded::start(&data, binaries, &mut |note| output::aside(format_args!("note: {note}")))?)
         }
     };
+    process::announce("up", &found.settings)?;
     let database = match &embedded {
         Some(embedded) => found.settings.database.store(embedded.url()),
         None => found.store_settings()?,
