@@ -28,7 +28,7 @@ const WRITERS: usize = 3;
 type Waiting = (Bytes, oneshot::Sender<()>);
 
 /// Serves until the process is killed; prints its address as the product does.
-pub async fn serve(database: &str, broker: Option<&str>, secret: &'static str) {
+pub(crate) async fn serve(database: &str, broker: Option<&str>, secret: &'static str) {
     let client = connect(database).await.unwrap();
     client.batch_execute("create table if not exists bare (id bigserial primary key, body bytea)").await.unwrap();
     let publisher = match broker {
@@ -81,7 +81,10 @@ async fn write(
         let (bodies, answers): (Vec<Bytes>, Vec<_>) = batch.drain(..).unzip();
         let rows: Vec<&[u8]> = bodies.iter().map(AsRef::as_ref).collect();
         client.execute(&insert, &[&rows]).await.unwrap();
-        answers.into_iter().for_each(|answer| drop(answer.send(())));
+        for answer in answers {
+            // A sender that has gone needs no answer.
+            let _ = answer.send(());
+        }
         if let Some(publisher) = &publisher {
             publisher.send(bodies).await.unwrap();
         }

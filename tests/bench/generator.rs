@@ -17,26 +17,26 @@ use tokio::{
 
 /// What a run of the load came to.
 #[derive(Clone, Copy, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// Events answered with success.
-    pub accepted: usize,
+    pub(crate) accepted: usize,
     /// From the first byte sent to the last answer.
-    pub took: Duration,
+    pub(crate) took: Duration,
     /// The answer time that half of the events stayed under.
-    pub p50: Duration,
+    pub(crate) p50: Duration,
     /// The answer time that 99 of 100 events stayed under.
-    pub p99: Duration,
+    pub(crate) p99: Duration,
 }
 
 impl Run {
     /// Events a second.
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.accepted as f64 / self.took.as_secs_f64()
     }
 }
 
 /// Signed requests, ready for the wire, whose keys start with `name`.
-pub fn requests(name: &str, secret: &str, count: usize) -> Vec<Vec<u8>> {
+pub(crate) fn requests(name: &str, secret: &str, count: usize) -> Vec<Vec<u8>> {
     let one = |n: usize| {
         let key = format!("{name}_{n}");
         platform(secret, platform_user_created(&key, &key)).bytes()
@@ -45,7 +45,7 @@ pub fn requests(name: &str, secret: &str, count: usize) -> Vec<Vec<u8>> {
 }
 
 /// Sends all of them over so many connections.
-pub async fn send_all(to: SocketAddr, connections: usize, requests: Vec<Vec<u8>>) -> Run {
+pub(crate) async fn send_all(to: SocketAddr, connections: usize, requests: Vec<Vec<u8>>) -> Run {
     let share = requests.len().div_ceil(connections);
     let mut requests = requests.into_iter();
     let mut senders = JoinSet::new();

@@ -41,7 +41,15 @@ async fn settle(postgres: &Postgres, node: Option<&Node>, batch: usize, events: 
     let settings = stage::settings(database.url(), url.as_deref()).with(&more).with_sources();
     let mut gateway = stage::gateway(&settings);
     gateway.ready().await;
-    send_all(gateway.address("listen").await, 64, requests("settle", PLATFORM, events)).await;
+    let run = send_all(gateway.address("listen").await, 64, requests("settle", PLATFORM, events)).await;
+    println!(
+        "  {} accepted at {:.0}/s, p50 {:?}, p99 {:?}, in {:?}",
+        run.accepted,
+        run.rate(),
+        run.p50,
+        run.p99,
+        run.took
+    );
     drop(gateway);
 
     let _worker = stage::worker(&settings);
