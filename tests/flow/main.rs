@@ -1,14 +1,26 @@
 //! The promises, one module each, tried on the real binaries against real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod accepts_once;
 mod apply;
+mod broker_down;
+mod campus;
 mod campuses;
+mod database_down;
 mod dead_letters;
 mod documents;
+mod faithflow;
+mod first_contact;
 mod harness;
 mod platform;
 mod queue_contract;
 mod reconciles;
+mod refuses;
+mod retries;
 mod rows;
+mod settings;
 mod signers;
 mod sleekapp;
+mod stops;
+mod survives_kill;
+mod topology;

@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -24,6 +24,7 @@ pub type Build = dyn Fn(usize) -> (String, Request) + Send + Sync;
 pub struct Load {
     stop: Arc<AtomicBool>,
     answered: Arc<AtomicUsize>,
+    unclear: Arc<Mutex<Vec<String>>>,
     senders: JoinSet<()>,
 }
 
@@ -33,16 +34,22 @@ impl Load {
     pub fn start(to: Target, connections: usize, ledger: Arc<Ledger>, build: Arc<Build>) -> Self {
         let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let next = Arc::new(AtomicUsize::new(0));
+        let unclear: Arc<Mutex<Vec<String>>> = Arc::default();
         let mut senders = JoinSet::new();
         for _ in 0..connections {
             let (to, ledger, build) = (to.clone(), Arc::clone(&ledger), Arc::clone(&build));
             let (stop, answered, next) = (Arc::clone(&stop), Arc::clone(&answered), Arc::clone(&next));
+            let unclear = Arc::clone(&unclear);
             senders.spawn(async move {
                 let mut connection = None;
                 while !stop.load(Ordering::Relaxed) {
                     let (key, request) = build(next.fetch_add(1, Ordering::Relaxed));
-                    let Some(open) = reach(&to, &mut connection, &stop).await else { return };
+                    if reach(&to, &mut connection, &stop).await.is_none() {
+                        return;
+                    }
                     ledger.sending(&key, &request.body);
+                    // Looked at again: noting it has taken a moment, in which an idle connection may have been closed.
+                    let Some(open) = reach(&to, &mut connection, &stop).await else { return };
                     let answer = open.send(&request).await;
                     let outcome = judge(&answer);
                     ledger.ended(&key, outcome);
@@ -52,17 +59,23 @@ impl Load {
                         connection = None;
                     }
                     if outcome == Outcome::Unknown {
+                        unclear.lock().unwrap().push(format!("{key}: {answer:?}"));
                         tokio::time::sleep(Duration::from_millis(20)).await;
                     }
                 }
             });
         }
-        Self { stop, answered, senders }
+        Self { stop, answered, unclear, senders }
     }
 
     /// How many were acknowledged so far.
     pub fn acknowledged(&self) -> usize {
         self.answered.load(Ordering::Relaxed)
+    }
+
+    /// What came instead of an answer, for those that have none.
+    pub fn unclear(&self) -> Vec<String> {
+        self.unclear.lock().unwrap().clone()
     }
 
     /// Waits until this many more have been acknowledged.
@@ -87,12 +100,12 @@ impl Load {
 
 /// Where a load goes; moves when the process behind it is started anew on another port.
 #[derive(Clone, Debug)]
-pub struct Target(Arc<std::sync::Mutex<SocketAddr>>);
+pub struct Target(Arc<Mutex<SocketAddr>>);
 
 impl Target {
     /// A first address.
     pub fn new(address: SocketAddr) -> Self {
-        Self(Arc::new(std::sync::Mutex::new(address)))
+        Self(Arc::new(Mutex::new(address)))
     }
 
     /// From now on here.

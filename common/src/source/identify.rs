@@ -199,8 +199,9 @@ impl KindRule {
     }
 }
 
+/// Whether something stands there. What is there and of no use is for its reader to complain about.
 fn holds(place: &Place, reading: &Reading<'_>) -> bool {
-    matches!(place.find(reading), Ok(Some(_)))
+    !matches!(place.find(reading), Ok(None))
 }
 
 /// A name that the ledger, the metrics and a terminal can bear.

@@ -1,0 +1,113 @@
+//! An event is durable before it is answered, processed exactly once, and its repetition gets the same answer.
+
+use std::sync::Arc;
+
+use lychgate_tests::{
+    http::{Connection, many_sockets},
+    sender::{platform, platform_user_created},
+    settings::secrets::PLATFORM,
+    stage::{QueueKind, Stage},
+};
+use tokio::{sync::Barrier, task::JoinSet};
+
+async fn an_event_is_accepted_and_processed(kind: QueueKind) {
+    let stage = Stage::set(kind).await;
+    let request = platform(PLATFORM, platform_user_created("webhook_001", "user_789"));
+
+    let first = stage.send(&request).await;
+    assert!(first.is_success(), "{first:?}");
+    let id = first.event_id();
+    assert_eq!(first.header("location"), Some(format!("/events/{id}").as_str()));
+    let stored = "select count(*) from event where source = 'platform' and key = 'webhook_001'";
+    assert_eq!(stage.database.count(stored).await, 1, "the row is there when the answer is");
+
+    stage.becomes(id, "succeeded").await;
+    let user = "select name from platform_user where source = 'platform' and id = 'user_789'";
+    assert_eq!(stage.database.column(user).await, ["User user_789"]);
+
+    let again = stage.send(&request).await;
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!(again.event_id(), id);
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(first.header("idempotent-replayed"), None);
+    assert_eq!(stage.database.count(stored).await, 1);
+
+    let other = stage.send(&platform(PLATFORM, platform_user_created("webhook_001", "user_790"))).await;
+    assert_eq!(other.status, 422, "{other:?}");
+    assert!(other.detail().contains(&id.to_string()), "names the event that it conflicts with: {other:?}");
+    let conflicts = "select count(*) from delivery_log where outcome = 'conflict' and key = 'webhook_001'";
+    lychgate_tests::eventually("the conflict can be found", async || match stage.database.count(conflicts).await {
+        1 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
+    assert_eq!(stage.database.count("select count(*) from event").await, 1);
+}
+
+#[tokio::test]
+async fn an_event_is_accepted_and_processed_over_the_store() {
+    an_event_is_accepted_and_processed(QueueKind::Store).await;
+}
+
+#[tokio::test]
+async fn an_event_is_accepted_and_processed_over_rabbitmq() {
+    an_event_is_accepted_and_processed(QueueKind::Broker).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_simultaneous_requests_with_one_key_are_one_event_and_a_thousand_equal_answers() {
+    many_sockets();
+    let stage = Stage::set(QueueKind::Store).await;
+    let request = Arc::new(platform(PLATFORM, platform_user_created("webhook_storm", "user_storm")));
+    let start = Arc::new(Barrier::new(1000));
+    let mut senders = JoinSet::new();
+    for _ in 0..1000 {
+        let (request, start, to) = (Arc::clone(&request), Arc::clone(&start), stage.address);
+        senders.spawn(async move {
+            let mut connection = Connection::open(to).await.unwrap();
+            start.wait().await;
+            connection.send(&request).await.unwrap()
+        });
+    }
+    let answers = senders.join_all().await;
+    assert!(answers[0].is_success(), "{:?}", answers[0]);
+    for answer in &answers {
+        assert_eq!((answer.status, &answer.body), (answers[0].status, &answers[0].body), "{answer:?}");
+        assert_eq!(answer.event_id(), answers[0].event_id());
+    }
+    let originals = answers.iter().filter(|answer| answer.header("idempotent-replayed").is_none()).count();
+    assert_eq!(originals, 1, "one is the original, the others say that they are not");
+    assert_eq!(stage.database.count("select count(*) from event").await, 1);
+    stage.becomes(answers[0].event_id(), "succeeded").await;
+}
+
+#[tokio::test]
+async fn the_sender_can_ask_what_became_of_its_event_and_others_cannot() {
+    let stage = Stage::set(QueueKind::Store).await;
+    let accepted = stage.send(&platform(PLATFORM, platform_user_created("webhook_asked", "user_asked"))).await;
+    stage.becomes(accepted.event_id(), "succeeded").await;
+    let path = accepted.header("location").unwrap().to_owned();
+
+    let ask = |secret: &str| {
+        let mut request = platform(secret, Vec::new());
+        request.method = "GET".into();
+        request.path.clone_from(&path);
+        request.without("content-type")
+    };
+    let receipt = stage.send(&ask(PLATFORM)).await;
+    assert_eq!(receipt.status, 200, "{receipt:?}");
+    assert_eq!(receipt.json()["status"], "succeeded");
+    let stranger = stage.send(&ask("another secret entirely")).await;
+    assert!(matches!(stranger.status, 401 | 404), "{stranger:?}");
+}
+
+#[tokio::test]
+async fn a_sender_that_prefers_to_wait_is_told_the_outcome() {
+    for kind in [QueueKind::Store, QueueKind::Broker] {
+        let stage = Stage::set(kind).await;
+        let request = platform(PLATFORM, platform_user_created("webhook_waits", "user_waits"));
+        let answer = stage.send(&request.header("Prefer", "wait=20")).await;
+        assert!(answer.is_success(), "{answer:?}");
+        assert_eq!(answer.json()["status"], "succeeded", "{kind:?}: {answer:?}");
+    }
+}

@@ -1,0 +1,141 @@
+//! Document B to the letter: its Python example runs unchanged, its answers are its own words.
+
+use std::process::Command;
+
+use lychgate_tests::{
+    http::Reply,
+    sender::faithflow,
+    stage::{QueueKind, ran},
+};
+use serde_json::{Value, json};
+
+use crate::campus::{CHURCH, Campus, MEMBER};
+
+/// The document's example, as it stands there.
+const EXAMPLE: &str = include_str!("faithflow_example.py");
+
+/// Runs the example with only the URL, the secret and the ids filled in; its output.
+fn run_the_example(campus: &Campus) -> String {
+    let url = format!("http://{}", campus.stage.address);
+    let script = EXAMPLE
+        .replace("https://your-faithtracker-domain.com", &url)
+        .replace("YOUR_WEBHOOK_SECRET_FROM_FAITHTRACKER", &campus.secret)
+        .replace("3880a17d-f858-4622-87c2-96eaa7b25c83", CHURCH)
+        .replace("8655d76b-9be0-4681-bd2c-35cd5e09a809", MEMBER);
+    let python = std::env::var("LYCHGATE_TEST_PYTHON").unwrap_or_else(|_| "python3".into());
+    let done = ran(Command::new(python).args(["-c", &script]).env_remove("http_proxy").env("NO_PROXY", "127.0.0.1"));
+    assert_eq!(done.code, 0, "{done:?}");
+    done.out.trim().to_owned()
+}
+
+async fn the_example_prints_the_members_name(kind: QueueKind) {
+    let campus = Campus::set(kind).await;
+    let expected =
+        format!("200 {{'success': True, 'message': 'Member updated: SUMARNI NINGSIH', 'member_id': '{MEMBER}'}}");
+    assert_eq!(run_the_example(&campus), expected, "{}", campus.stage.worker.output());
+    let stored = campus.stage.database.column("select name from members").await;
+    assert_eq!(stored, ["SUMARNI NINGSIH"]);
+    assert_eq!(run_the_example(&campus), expected, "a repetition gets the original answer");
+    assert_eq!(campus.stage.database.count("select count(*) from event").await, 1);
+}
+
+#[tokio::test]
+async fn the_documents_python_example_prints_200_and_the_members_name_over_the_store() {
+    the_example_prints_the_members_name(QueueKind::Store).await;
+}
+
+#[tokio::test]
+async fn the_documents_python_example_prints_200_and_the_members_name_over_rabbitmq() {
+    the_example_prints_the_members_name(QueueKind::Broker).await;
+}
+
+#[tokio::test]
+async fn each_error_of_the_document_has_exactly_its_status_and_body() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let good = || campus.body("member.updated", MEMBER, 1);
+    let send = async |request: lychgate_tests::http::Request| campus.stage.send(&request).await;
+    let is = |reply: &Reply, status: u16, detail: &str| {
+        assert_eq!((reply.status, reply.json()), (status, json!({"detail": detail})), "{reply:?}");
+    };
+
+    is(&send(faithflow(&campus.secret, good()).without("X-Webhook-Signature")).await, 401, "Missing webhook signature");
+    is(&send(faithflow("another secret", good())).await, 401, "Invalid webhook signature");
+    let cut = |value: String| value[..63].to_owned();
+    let right = faithflow(&campus.secret, good()).value("x-webhook-signature").unwrap();
+    for wrong in [cut(right.clone()), right.to_uppercase(), format!("sha256={right}"), "zz".repeat(32)] {
+        let request = faithflow(&campus.secret, good()).replacing("X-Webhook-Signature", wrong);
+        is(&send(request).await, 401, "Invalid webhook signature");
+    }
+    let without_campus = json!({"event_type": "member.updated", "member_id": MEMBER}).to_string();
+    is(&send(faithflow(&campus.secret, without_campus.into())).await, 400, "Missing campus_id in payload");
+    let unknown = json!({"event_type": "member.updated", "church_id": "nobody", "member_id": MEMBER}).to_string();
+    is(&send(faithflow(&campus.secret, unknown.into())).await, 404, "Sync not configured for this campus");
+    let odd = campus.body("member.promoted", MEMBER, 2);
+    assert_eq!(send(faithflow(&campus.secret, odd)).await.status, 400);
+    let nobody = json!({"event_type": "member.updated", "church_id": CHURCH}).to_string();
+    let reply = send(faithflow(&campus.secret, nobody.into())).await;
+    is(&reply, 400, "Missing member_id in payload");
+
+    let disabled = campus.stage.lychgate(&["campus", "disable", "--church-id", CHURCH]);
+    assert_eq!(disabled.code, 0, "{disabled:?}");
+    let reply = lychgate_tests::eventually("the campus is disabled", async || {
+        match campus.stage.send(&faithflow(&campus.secret, good())).await {
+            reply if reply.status == 403 => Ok(reply),
+            reply => Err(format!("{reply:?}")),
+        }
+    })
+    .await;
+    is(&reply, 403, "Sync is disabled for this campus");
+    is(&send(faithflow("another secret", good())).await, 401, "Invalid webhook signature");
+
+    let logged = "select count(*) from webhook_logs where not signature_valid";
+    lychgate_tests::eventually("refused deliveries are in webhook_logs", async || {
+        match campus.stage.database.count(logged).await {
+            0 => Err("none".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_test_or_ping_is_answered_directly_and_never_reaches_the_queue() {
+    let campus = Campus::set(QueueKind::Store).await;
+    for kind in ["test", "ping"] {
+        let body = json!({"event_type": kind, "church_id": CHURCH}).to_string().into_bytes();
+        let reply = campus.stage.send(&faithflow(&campus.secret, body)).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let answer = reply.json();
+        assert_eq!(answer["success"], Value::Bool(true));
+        let words = "Webhook test successful! FaithTracker is ready to receive member updates.";
+        assert_eq!(answer["message"], words);
+        assert!(answer["timestamp"].is_string(), "{answer}");
+    }
+    assert_eq!(campus.stage.database.count("select count(*) from event").await, 0);
+}
+
+#[tokio::test]
+async fn a_member_is_created_updated_and_archived_and_what_is_local_stays() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let database = &campus.stage.database;
+    let send = async |kind: &str, n: usize| {
+        let reply = campus.stage.send(&faithflow(&campus.secret, campus.body(kind, MEMBER, n))).await;
+        assert!(reply.is_success(), "{reply:?}");
+        campus.stage.becomes(reply.event_id(), "succeeded").await;
+        reply
+    };
+    assert_eq!(send("member.created", 1).await.json()["message"], "Member created: SUMARNI NINGSIH");
+    assert_eq!(database.column("select engagement_status from members").await, ["active"]);
+
+    let local = "update members set notes = 'likes to sing', engagement_status = 'at_risk'";
+    database.connect().await.batch_execute(local).await.unwrap();
+    campus.core.put(MEMBER, "SUMARNI N. BAMBANG", CHURCH);
+    assert_eq!(send("member.updated", 2).await.json()["message"], "Member updated: SUMARNI N. BAMBANG");
+    let row = "select name || '|' || notes || '|' || engagement_status from members";
+    assert_eq!(database.column(row).await, ["SUMARNI N. BAMBANG|likes to sing|at_risk"]);
+
+    campus.core.remove(MEMBER);
+    send("member.deleted", 3).await;
+    let row = "select is_archived::text || '|' || archived_reason || '|' || notes from members";
+    assert_eq!(database.column(row).await, ["true|Deleted in core system|likes to sing"]);
+}

@@ -1,0 +1,99 @@
+//! What someone sees in the first five minutes: one command, one webhook, one duplicate.
+
+use lychgate_tests::{Broker, Directory, Process, Program, stage::ran};
+
+/// `lychgate up` in a directory of its own, on free ports.
+async fn up(more: &[&str]) -> Process {
+    let directory = Directory::new("up");
+    let data = directory.path().join("data");
+    let mut command = Program::Lychgate.command();
+    command.arg("up").arg("--data").arg(&data).args(["--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"]);
+    command.args(more).current_dir(directory.path());
+    let mut process = Process::spawn("up", command).keeping(directory);
+    process.ready().await;
+    process
+}
+
+fn send(up: &Process, id: &str) -> lychgate_tests::stage::Ran {
+    let settings = up.directory().path().join("data/lychgate.toml");
+    let url = format!("http://{}", up.addresses()["listen"]);
+    let mut command = Program::Lychgate.command();
+    command.args(["send", "--source", "platform", "--type", "user.created", "--wait", "--id", id, "--url", &url]);
+    ran(command.arg("--config").arg(settings).current_dir(up.directory().path()))
+}
+
+async fn the_first_webhook_succeeds_and_its_repetition_is_a_duplicate(more: &[&str]) {
+    let mut process = up(more).await;
+    process.address("listen").await;
+    let first = send(&process, "webhook_first");
+    assert_eq!(first.code, 0, "{first:?}\n{}", process.output());
+    assert!(first.out.contains("succeeded"), "{first:?}");
+    let again = send(&process, "webhook_first");
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(again.out.to_lowercase().contains("duplicate"), "{again:?}");
+
+    let settings = process.directory().path().join("data/lychgate.toml");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&settings).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600, "it holds secrets");
+    let written = std::fs::read(process.directory().path().join("data/addresses.json")).unwrap();
+    let addresses: serde_json::Value = serde_json::from_slice(&written).unwrap();
+    let listen = process.addresses()["listen"].to_string();
+    assert_eq!(addresses["listen"].as_str(), Some(listen.as_str()), "{addresses}");
+    let ended = process.stop().await;
+    assert!(ended.success(), "{ended}");
+}
+
+#[tokio::test]
+async fn one_command_and_the_first_webhook_succeeds_and_its_repetition_is_a_duplicate() {
+    the_first_webhook_succeeds_and_its_repetition_is_a_duplicate(&[]).await;
+}
+
+#[tokio::test]
+async fn with_a_broker_given_it_is_the_same_through_rabbitmq() {
+    let broker = Broker::fresh().await;
+    the_first_webhook_succeeds_and_its_repetition_is_a_duplicate(&["--broker", &broker.url()]).await;
+    let queues = broker.control("list_queues", &["name"]).await;
+    assert!(queues.contains("lychgate.v1.main.s00"), "{queues}");
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_still_there_after_a_kill_and_a_new_start() {
+    let directory = Directory::new("kept");
+    let data = directory.path().join("data");
+    let start = || {
+        let mut command = Program::Lychgate.command();
+        command.arg("up").arg("--data").arg(&data).args(["--listen", "127.0.0.1:0", "--ops", "127.0.0.1:0"]);
+        command.current_dir(directory.path());
+        Process::spawn("up", command)
+    };
+    let send = |up: &Process| {
+        let url = format!("http://{}", up.addresses()["listen"]);
+        let mut command = Program::Lychgate.command();
+        command.args([
+            "send",
+            "--source",
+            "platform",
+            "--type",
+            "user.created",
+            "--wait",
+            "--id",
+            "kept",
+            "--url",
+            &url,
+        ]);
+        ran(command.arg("--config").arg(data.join("lychgate.toml")).current_dir(directory.path()))
+    };
+    let mut first = start();
+    first.ready().await;
+    first.address("listen").await;
+    let sent = send(&first);
+    assert_eq!(sent.code, 0, "{sent:?}");
+    first.kill9();
+    let mut second = start();
+    second.ready().await;
+    second.address("listen").await;
+    let again = send(&second);
+    assert!(again.out.to_lowercase().contains("duplicate"), "{again:?}");
+    let ended = second.stop().await;
+    assert!(ended.success(), "{ended}");
+}

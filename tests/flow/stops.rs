@@ -1,0 +1,104 @@
+//! SIGTERM drains: every request gets its answer, every event keeps its attempts.
+
+use std::sync::Arc;
+
+use lychgate_tests::{
+    Directory,
+    http::{Connection, Request},
+    ledger::{EFFECTS, Ledger, Outcome, watch_effects},
+    load::{Load, Target},
+    sender::{platform, platform_user_created},
+    settings::secrets::PLATFORM,
+    stage::{self, QueueKind, Stage},
+};
+
+fn build(n: usize) -> (String, Request) {
+    let key = format!("user_{n:06}");
+    let request = platform(PLATFORM, platform_user_created(&key, &key));
+    (key, request)
+}
+
+async fn a_rolling_restart(kind: QueueKind) {
+    let mut stage = Stage::set(kind).await;
+    watch_effects(&stage.database).await;
+    let directory = Directory::new("ledger");
+    let ledger = Arc::new(Ledger::open(directory.path(), "platform"));
+    let target = Target::new(stage.address);
+    let load = Load::start(target.clone(), 8, Arc::clone(&ledger), Arc::new(build));
+    load.more(200).await;
+
+    // As a rolling restart does it: the new one is ready, traffic is led there, then the old one is told.
+    let mut next = stage::gateway(&stage.settings);
+    next.ready().await;
+    target.set(next.address("listen").await);
+    let old = std::mem::replace(&mut stage.gateway, next);
+    let ended = old.stop().await;
+    assert!(ended.success(), "{ended}");
+    load.more(200).await;
+
+    let next = stage::worker(&stage.settings);
+    let old = std::mem::replace(&mut stage.worker, next);
+    let ended = old.stop().await;
+    assert!(ended.success(), "{ended}");
+    load.more(200).await;
+    let unclear = load.unclear();
+    load.stop().await;
+
+    ledger.check(&stage.database, EFFECTS).await;
+    assert_eq!(ledger.count(Outcome::Unknown), 0, "every request was answered: {unclear:#?}");
+    let burnt = "select count(*) from attempt where attempt > 1 or outcome <> 'succeeded'";
+    assert_eq!(stage.database.count(burnt).await, 0, "stopping costs no attempt");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_leaves_no_request_unanswered_and_burns_no_attempt_over_the_store() {
+    a_rolling_restart(QueueKind::Store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_leaves_no_request_unanswered_and_burns_no_attempt_over_rabbitmq() {
+    a_rolling_restart(QueueKind::Broker).await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_arriving_when_the_gateway_stops_is_answered() {
+    let mut stage = Stage::set(QueueKind::Store).await;
+    let (_, request) = build(1);
+    let mut connection = Connection::open(stage.address).await.unwrap();
+    connection.write(&request.head()).await.unwrap();
+    connection.write(&request.body[..20]).await.unwrap();
+    let ops = stage.gateway.address("ops").await;
+    // The head has been taken in when an answer to a later request on another connection is there.
+    assert!(stage.send(&build(2).1).await.is_success());
+    stage.gateway.signal(rustix::process::Signal::TERM);
+    lychgate_tests::eventually("the gateway says that it is stopping", async || {
+        match Request::get("/readyz").send(ops).await {
+            Ok(reply) if reply.status == 200 => Err(format!("{reply:?}")),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    })
+    .await;
+    connection.write(&request.body[20..]).await.unwrap();
+    let reply = connection.read().await.unwrap();
+    assert!(reply.is_success(), "{reply:?}");
+    let ended = stage.gateway.ended().await;
+    assert!(ended.success(), "{ended}");
+    stage.becomes(reply.event_id(), "succeeded").await;
+}
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once() {
+    let mut stage = Stage::set(QueueKind::Store).await;
+    let (_, request) = build(1);
+    let mut connection = Connection::open(stage.address).await.unwrap();
+    connection.write(&request.head()).await.unwrap();
+    let ops = stage.gateway.address("ops").await;
+    stage.gateway.signal(rustix::process::Signal::TERM);
+    lychgate_tests::eventually("the gateway is stopping", async || match Request::get("/readyz").send(ops).await {
+        Ok(reply) if reply.status == 200 => Err(format!("{reply:?}")),
+        Ok(_) | Err(_) => Ok(()),
+    })
+    .await;
+    stage.gateway.signal(rustix::process::Signal::TERM);
+    stage.gateway.ended().await;
+}
