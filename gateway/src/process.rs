@@ -50,7 +50,7 @@ pub async fn accept(ground: &Ground, sources: Vec<Source>, listener: TcpListener
         clock: ground.clock.clone(),
     });
     let listening = tokio::spawn(hear_outcomes(ground.clone()));
-    serve(house, listener, ground.stop.token()).await;
+    serve(house, listener, ground.stop.clone()).await;
     listening.abort();
     Ok(())
 }

@@ -3,18 +3,30 @@
 //! hyper enforces no deadline without a timer, and none on connections or bodies at all; every bound is set here or in
 //! `ingest`. Listener and stop signal are arguments, so that a test passes its own.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request,
+    body::Incoming,
+    header::{CONNECTION, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use lychgate_common::stop::Stop;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     duties,
@@ -28,17 +40,21 @@ use crate::{
 /// How long to rest when the system has no more sockets to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop`, then lets the requests under way finish within the drain deadline.
-pub async fn serve(house: Arc<House>, listener: TcpListener, stop: CancellationToken) {
+/// How often a lingering gateway looks whether its senders have gone.
+const LINGER_LOOK: Duration = Duration::from_millis(20);
+
+/// Serves until `stop`, lingers, then lets the requests under way finish until the end cannot wait.
+pub async fn serve(house: Arc<House>, listener: TcpListener, stop: Stop) {
     let settings = house.settings.gateway.clone();
-    let drain = house.settings.stop.deadline;
-    let duties = tokio::spawn(duties::run(Arc::clone(&house), stop.clone()));
-    let permits = Arc::new(Semaphore::new(count(settings.connections)));
+    let duties = tokio::spawn(duties::run(Arc::clone(&house), stop.token()));
+    let connections = count(settings.connections);
+    let permits = Arc::new(Semaphore::new(connections));
     let graceful = GracefulShutdown::new();
+    let mut lingered = pin!(linger(&stop, house.settings.stop.linger, &permits, connections));
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &permits) => accepted,
-            () = stop.cancelled() => break,
+            () = &mut lingered => break,
         };
         let (stream, peer, permit) = match accepted {
             Ok(accepted) => accepted,
@@ -50,8 +66,9 @@ pub async fn serve(house: Arc<House>, listener: TcpListener, stop: CancellationT
         };
         // Answers are one small write each; waiting to fill a segment would only delay them.
         let _ = stream.set_nodelay(true);
-        let service_house = Arc::clone(&house);
-        let service = service_fn(move |request| answer(Arc::clone(&service_house), request, peer));
+        let (service_house, service_stop) = (Arc::clone(&house), stop.clone());
+        let service =
+            service_fn(move |request| parting(Arc::clone(&service_house), request, peer, service_stop.clone()));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(settings.header_deadline)
@@ -66,12 +83,41 @@ pub async fn serve(house: Arc<House>, listener: TcpListener, stop: CancellationT
         });
     }
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!("the drain deadline passed with requests under way");
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = stop.now() => tracing::warn!("stopped with requests under way"),
     }
-    house.publisher.drained(drain).await;
+    tokio::select! {
+        () = house.publisher.drained(stop.deadline()) => {}
+        () = stop.now() => {}
+    }
     // The duties end with the same stop; a panic there has been reported already.
     let _ = duties.await;
+}
+
+/// Waits for the stop and then a little longer, but not for senders that have gone. A connection that is closed while
+/// its sender's next request is on its way leaves a sender that cannot know what became of it.
+async fn linger(stop: &Stop, time: Duration, permits: &Semaphore, connections: usize) {
+    stop.stopping().await;
+    let since = Instant::now();
+    // The listener itself holds a permit for whoever comes next.
+    while since.elapsed() < time && !stop.is_now() && permits.available_permits() + 1 < connections {
+        tokio::time::sleep(LINGER_LOOK).await;
+    }
+}
+
+/// Answers, and says goodbye where the gateway is stopping.
+async fn parting(
+    house: Arc<House>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    stop: Stop,
+) -> Result<Reply, Infallible> {
+    let mut reply = answer(house, request, peer).await?;
+    if stop.is_stopping() {
+        reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(reply)
 }
 
 type Accepted = (TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
@@ -95,7 +141,7 @@ async fn answer(house: Arc<House>, request: Request<Incoming>, peer: SocketAddr)
         Ok(Door::Receipt(id)) => receipt::receipt(&house, id, &request).await,
         Ok(Door::OpenApi) => reply::bytes(
             hyper::StatusCode::OK,
-            hyper::header::HeaderValue::from_static("application/json"),
+            HeaderValue::from_static("application/json"),
             bytes::Bytes::from_static(include_bytes!("../openapi.json")),
         ),
         Err(refusal) => {

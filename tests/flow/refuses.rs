@@ -92,7 +92,9 @@ async fn a_body_that_is_no_event_is_refused() {
         .await;
     refused(&stage, "header and body disagree", &reply, 400, "mismatch").await;
     let long = github("/in/github", GITHUB, &"k".repeat(10_000), "push", b"{}".to_vec());
-    refused(&stage, "header key of 10 kB", &stage.send(&long).await, 400, "255 bytes").await;
+    refused(&stage, "header key of 10 kB", &stage.send(&long).await, 400, "too long").await;
+    let long = github("/in/github", GITHUB, &"k".repeat(300), "push", b"{}".to_vec());
+    refused(&stage, "header key of 300 bytes", &stage.send(&long).await, 400, "255 bytes").await;
 }
 
 #[tokio::test]

@@ -101,4 +101,6 @@ async fn a_second_signal_stops_at_once() {
     .await;
     stage.gateway.signal(rustix::process::Signal::TERM);
     stage.gateway.ended().await;
+    let answer = connection.read().await;
+    assert!(answer.is_err(), "it did not wait for the request under way: {answer:?}");
 }

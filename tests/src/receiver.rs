@@ -1,4 +1,6 @@
 //! A downstream HTTP server that answers by a script and remembers what it was asked.
+//!
+//! Lives on a thread of its own, so that it answers even while a test waits for a command to end.
 
 use std::{
     convert::Infallible,
@@ -11,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::oneshot};
 
 /// A request that arrived.
 #[derive(Clone, Debug)]
@@ -72,7 +74,7 @@ type Script = dyn Fn(&Received) -> Answer + Send + Sync;
 pub struct Receiver {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Received>>>,
-    server: JoinHandle<()>,
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl Receiver {
@@ -83,12 +85,24 @@ impl Receiver {
 
     /// Starts one at a given address.
     pub async fn start_at(at: &str, script: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(at).await.unwrap();
+        let listener = std::net::TcpListener::bind(at).unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let script: Arc<Script> = Arc::new(script);
-        let server = tokio::spawn(serve(listener, Arc::clone(&seen), script));
-        Self { address, seen, server }
+        let (stop, stopped) = oneshot::channel();
+        let remember = Arc::clone(&seen);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).unwrap();
+                tokio::select! {
+                    () = serve(listener, remember, script) => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self { address, seen, stop: Some(stop) }
     }
 
     /// Its address.
@@ -109,7 +123,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.server.abort();
+        drop(self.stop.take());
     }
 }
 

@@ -41,5 +41,8 @@ section! {
     pub struct StopSettings in "stop" {
         /// How long work under way may take after SIGTERM. Less than the 30 s after which Kubernetes kills.
         deadline: Duration = Duration::from_secs(25), in Duration::ZERO..=Duration::from_secs(3600);
+        /// How long a stopping gateway still takes requests, telling each sender to close its connection, before it
+        /// closes idle connections itself. Long enough for a busy sender's next request.
+        linger: Duration = Duration::from_millis(500), in Duration::ZERO..=Duration::from_secs(300);
     }
 }
