@@ -46,7 +46,7 @@ create table attempt (
     outcome     text        not null,              -- succeeded, ignored, temporary, permanent, poison
     class       text,                              -- the failure's class
     error       jsonb,                             -- {message, stack, timestamp}
-    reply       jsonb,                             -- what a waiting sender is answered with
+    reply       json,                              -- what a waiting sender is answered with, its fields in their order
     worker      text        not null,
     build       text        not null,
     primary key (event_id, attempt)

@@ -236,7 +236,7 @@ async fn attempts(
             "/* settle_attempts */
             insert into attempt (event_id, attempt, started_at, micros, outcome, class, error, reply, worker, build)
             select a.*, $9, $10 from unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::bigint[], $5::text[],
-                $6::text[], $7::jsonb[], $8::jsonb[]) as a",
+                $6::text[], $7::jsonb[], $8::json[]) as a",
         )
         .await?;
     tx.execute(
