@@ -10,6 +10,7 @@ pub mod change;
 pub mod clock;
 pub mod event;
 pub mod live;
+pub mod magic;
 pub mod message;
 pub mod metrics;
 pub mod ops;

@@ -18,6 +18,7 @@ mod setting;
 mod share;
 mod source;
 mod stores;
+mod supabase;
 mod tree;
 mod upkeep;
 mod value;
@@ -39,6 +40,7 @@ pub use self::{
     setting::Row,
     share::Share,
     stores::{BrokerSection, DatabaseSettings, Prefix, SecretsSettings},
+    supabase::{IbamSettings, SupabaseSettings},
     tree::Section,
     upkeep::{RetentionSettings, StopSettings, SweepSettings},
     value::{ByteSize, Readable},
@@ -113,6 +115,10 @@ settings! {
     faithflow: FaithflowSettings,
     /// `[forward]`: how events are delivered to the user's own services.
     forward: ForwardSettings,
+    /// `[supabase]`: IBAM's auth users.
+    supabase: SupabaseSettings,
+    /// `[ibam]`: IBAM's learners.
+    ibam: IbamSettings,
 }
 
 impl Settings {

@@ -19,6 +19,7 @@ mod fingerprint;
 mod forward;
 mod group;
 mod heartbeat;
+mod ibam;
 mod partition;
 mod record;
 mod replay;
@@ -46,6 +47,7 @@ pub use self::{
     forward::Forwarding,
     group::{Group, GroupLimits, Weigh, Write},
     heartbeat::Heartbeat,
+    ibam::{Course, Granted, Imported, KnownUser, SignedIn, TagCourse, Tier},
     partition::{BUCKET_DAYS, DAYS_AHEAD, Retention},
     record::{Keys, NewEvent, Recorded, Recorder},
     replay::Standing,

@@ -16,7 +16,7 @@ pub trait Handler: Send + Sync + fmt::Debug {
     fn handle<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<Handled, Failure>>;
 
     /// Says what [`Handler::handle`] would return, without any effect. Only a handler whose work is an effect outside
-    /// (a delivery) needs one of its own.
+    /// (a delivery, an account at another system) needs one of its own.
     fn rehearse<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<Handled, Failure>> {
         self.handle(event)
     }

@@ -10,6 +10,7 @@ pub mod mail;
 pub mod platform;
 pub mod social_share;
 pub mod stripe;
+pub mod systemeio;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -25,6 +25,7 @@ pub mod operate;
 pub mod process;
 pub mod reconcile;
 mod run;
+pub mod supabase;
 mod waiting;
 
 pub use self::{

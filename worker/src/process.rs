@@ -17,10 +17,11 @@ use crate::{
     core_api::CoreApi,
     handlers::{
         Registry, faithflow::FaithFlow, forward::Couriers, platform::Platform, social_share::SocialShare,
-        stripe::Stripe,
+        stripe::Stripe, systemeio::SystemeIo,
     },
     reconcile::{self, Reconciler},
     run as work_upon,
+    supabase::Supabase,
 };
 
 /// Runs a worker until it is told to stop.
@@ -88,11 +89,15 @@ pub fn handlers(ground: &Ground, sources: &[Source]) -> Result<Registry, StartEr
 
 fn registry(ground: &Ground, core: Option<CoreApi>, sources: &[Source]) -> Result<Registry, StartError> {
     let couriers = Couriers::open(&ground.settings.forward).map_err(StartError::Runtime)?;
-    let registry = Registry::new()
+    let supabase = Supabase::open(&ground.settings.supabase).map_err(StartError::Runtime)?;
+    let mut registry = Registry::new()
         .with("platform", Platform)
         .with("stripe", Stripe::new(ground.store.clone()))
-        .with("social-share", SocialShare)
-        .with_forwards(sources, &couriers, &ground.store);
+        .with("social-share", SocialShare);
+    for (preset, handler) in SystemeIo::handlers(ground.store.clone(), supabase, &ground.settings.ibam) {
+        registry = registry.with(preset, handler);
+    }
+    let registry = registry.with_forwards(sources, &couriers, &ground.store);
     Ok(match (core, &ground.campuses) {
         (Some(core), Some(campuses)) => {
             registry.with("faithflow", FaithFlow::new(Arc::clone(campuses), ground.store.clone(), core))

@@ -47,6 +47,15 @@ pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
     wrong("gateway.wait", gateway.wait > gateway.wait_max, what.clone());
     wrong("faithflow.wait", faithflow.wait > gateway.wait_max, what);
 
+    let half = settings.supabase.url.is_some() != settings.supabase.service_key.is_some();
+    wrong("supabase.url", half, "and supabase.service_key belong together: set both or neither".to_owned());
+    let what = within("worker.handler_deadline", worker.handler_deadline);
+    wrong(
+        "supabase.timeout",
+        settings.supabase.url.is_some() && settings.supabase.timeout > worker.handler_deadline,
+        what,
+    );
+
     let writers = u16::from(gateway.record_writers) + u16::from(worker.settle_writers);
     let what = format!(
         "must be more than gateway.record_writers and worker.settle_writers together ({writers}), or reads find none"

@@ -7,12 +7,16 @@ use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
 
 use super::{setting::section, value::readable_text};
+use crate::secret::Secret;
 
 section! {
     /// Health and metrics.
     pub struct OpsSettings in "ops" {
         /// Where `/livez`, `/readyz` and `/metrics` are served. Loopback; in a container the pod's address.
         listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9464));
+        /// What operators show as `Authorization: Bearer …` to try a payload on `/webhooks/test-simulation`, by
+        /// reference. Unset: nobody can.
+        operator_token: Option<Secret> = None;
     }
 }
 

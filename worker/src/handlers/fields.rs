@@ -138,6 +138,17 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// A list of objects that may be absent or null.
+    pub fn optional_objects(&self, name: &str) -> Result<Option<Vec<Self>>, Failure> {
+        self.optional(name, "a list of objects", |value| {
+            let pointer = self.pointer_to(name);
+            let object = |(nth, item): (usize, &'a Value)| {
+                item.as_object().map(|object| Self { object, pointer: format!("{pointer}/{nth}") })
+            };
+            value.as_array()?.iter().enumerate().map(object).collect()
+        })
+    }
+
     /// Where a field is, as a JSON pointer.
     pub fn pointer_to(&self, name: &str) -> String {
         format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
