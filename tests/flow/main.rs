@@ -12,6 +12,7 @@ mod documents;
 mod faithflow;
 mod first_contact;
 mod harness;
+mod ibam;
 mod platform;
 mod queue_contract;
 mod reconciles;

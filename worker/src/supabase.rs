@@ -169,9 +169,9 @@ impl Supabase {
             }
         };
         if answer.status.is_server_error() {
-            permit.failed(Instant::now())
+            permit.failed(Instant::now());
         } else {
-            permit.succeeded()
+            permit.succeeded();
         }
         verdict(&answer)
     }

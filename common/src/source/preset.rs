@@ -26,6 +26,7 @@ mod slack;
 mod square;
 mod standard_webhooks;
 mod stripe;
+mod systeme_ibam;
 mod systemeio;
 mod systemeio_automation;
 mod twilio;
@@ -77,6 +78,8 @@ pub const ALL: &[Preset] = &[
     standard_webhooks::PRESET,
     stripe::PRESET,
     standard_webhooks::SVIX,
+    systeme_ibam::CHURCH_LEADER,
+    systeme_ibam::MEMBERSHIP,
     systemeio::PRESET,
     systemeio_automation::PRESET,
     twilio::PRESET,

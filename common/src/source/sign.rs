@@ -138,8 +138,10 @@ fn name(source: &Source, draft: &Draft<'_>, outgoing: &mut Outgoing) -> Result<(
     for place in naming.kind.at.iter().take(1).chain(&naming.kind.agrees_with) {
         put_in_head(place, kind, outgoing)?;
     }
-    if let Some(KeyAt::Place(place)) = naming.key.first() {
-        put_in_head(place, draft.id, outgoing)?;
+    for key in &naming.key {
+        if let KeyAt::Place(place) = key {
+            put_in_head(place, draft.id, outgoing)?;
+        }
     }
     if let Some((place, form)) = &naming.occurred_at {
         put_in_head(place, &form.write(draft.at), outgoing)?;

@@ -52,9 +52,9 @@ pub const PRESETS: [&str; 4] = ["systemeio", "systemeio-automation", "systeme-me
 /// What a sender tells of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Speaks {
-    OfLearning,
-    OfMemberships,
-    OfLeaders,
+    Learning,
+    Memberships,
+    Leaders,
 }
 
 /// The handler of IBAM's four presets. Cheap to clone.
@@ -89,9 +89,9 @@ impl SystemeIo {
         let rooms = Arc::new(Rooms { store, catalogue, supabase, magic_link: settings.magic_link.clone() });
         PRESETS.map(|preset| {
             let speaks = match preset {
-                "systeme-membership" => Speaks::OfMemberships,
-                "systeme-church-leader" => Speaks::OfLeaders,
-                _ => Speaks::OfLearning,
+                "systeme-membership" => Speaks::Memberships,
+                "systeme-church-leader" => Speaks::Leaders,
+                _ => Speaks::Learning,
             };
             (preset, Self { rooms: Arc::clone(&rooms), speaks })
         })
@@ -99,11 +99,14 @@ impl SystemeIo {
 
     async fn changes(&self, event: &Event, in_earnest: bool) -> Result<Handled, Failure> {
         let payload = fields::parse(&event.body)?;
-        let stamp = Stamp::of(event);
+        let stamp = match self.speaks {
+            Speaks::Learning => Stamp::of(event),
+            Speaks::Memberships | Speaks::Leaders => Stamp::of_body(event, &payload)?,
+        };
         let own = match self.speaks {
-            Speaks::OfLearning => None,
-            Speaks::OfMemberships => self.membership(&stamp, &payload, in_earnest).await?,
-            Speaks::OfLeaders => self.leader(&stamp, &payload, in_earnest).await?,
+            Speaks::Learning => None,
+            Speaks::Memberships => self.membership(&stamp, &payload, in_earnest).await?,
+            Speaks::Leaders => self.leader(&stamp, &payload, in_earnest).await?,
         };
         match own {
             Some(handled) => Ok(handled),
@@ -120,7 +123,7 @@ impl SystemeIo {
             )));
         };
         let more = match self.speaks {
-            Speaks::OfLearning => {
+            Speaks::Learning => {
                 let reasons = learning::reasons(&told);
                 let given = match reasons.is_empty() {
                     true => Vec::new(),
@@ -128,8 +131,8 @@ impl SystemeIo {
                 };
                 learning::changes(stamp, &told, &*self.catalogue().await?, &given)
             }
-            Speaks::OfMemberships => membership::of_systeme(stamp, &told, &*self.catalogue().await?),
-            Speaks::OfLeaders => match church_leader::of_systeme(stamp, &told)? {
+            Speaks::Memberships => membership::of_systeme(stamp, &told, &*self.catalogue().await?),
+            Speaks::Leaders => match church_leader::of_systeme(stamp, &told)? {
                 Some(changes) => changes,
                 None => return Ok(Handled::ignored("the event gives and takes no role: its tag is no leader:ROLE")),
             },
@@ -163,8 +166,8 @@ impl SystemeIo {
         use church_leader::{Kind, Step};
         let Some(kind) = Kind::of(&stamp.event.kind) else { return Ok(None) };
         let data = Fields::root(payload)?.object("data")?;
-        let above = match church_leader::placed(&data)? {
-            Some((_, parent)) => self.rooms.store.organisation_line(&parent).await.map_err(ours)?,
+        let above = match church_leader::parent(&data)? {
+            Some(parent) => self.rooms.store.organisation_line(&parent).await.map_err(ours)?,
             None => Vec::new(),
         };
         match kind {

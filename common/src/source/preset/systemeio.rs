@@ -41,6 +41,11 @@ fn profile() -> Profile {
     }
 }
 
+/// A body of one of the kinds that the settings page offers; `None` for others.
+pub(super) fn sample_of_known(draft: &Draft<'_>) -> Option<Value> {
+    KINDS.contains(&draft.kind).then(|| sample(draft))
+}
+
 fn sample(draft: &Draft<'_>) -> Value {
     let id = draft.subject_or("1");
     if draft.kind.starts_with("SALE_") {

@@ -190,6 +190,30 @@ fn systemeio_signs_the_form_that_php_writes() {
 }
 
 #[test]
+fn memberships_and_leaders_are_signed_like_systemeio_and_named_by_body_or_headers() {
+    let signature = "71b6d7cd1ad9185539ef9843df1d8e00fec44d0c22ccfc6ce58ca71ee746d866";
+    let php = r#"{"contact":{"id":1,"sourceURL":"https:\/\/x.io\/p","fields":[{"fieldName":"Pr\u00e9nom","value":"Zo\u00eb"}]}}"#;
+    for name in ["systeme-membership", "systeme-church-leader"] {
+        let source = source(name, "webhook-secret");
+        let headers = [
+            ("x-webhook-signature", signature),
+            ("x-webhook-event", "CONTACT_TAG_ADDED"),
+            ("x-webhook-message-id", "m1"),
+        ];
+        let asked = Asked::new(php, &headers);
+        assert!(asked.authentic(&source).is_ok(), "{name}");
+        let identity = asked.identity(&source).unwrap();
+        assert_eq!((&*identity.kind, identity.key.as_deref()), ("CONTACT_TAG_ADDED", Some("m1")));
+        let own = r#"{"type":"membership.created","id":"a","data":{"contact":{"email":"a@b.c"}}}"#;
+        let identity = Asked::new(own, &[("x-webhook-message-id", "m1")]).identity(&source).unwrap();
+        assert_eq!((&*identity.kind, identity.key.as_deref()), ("membership.created", Some("a")));
+        assert_eq!((identity.key_signed, identity.subject.as_deref()), (true, Some("a@b.c")));
+        let torn = Asked::new(own, &[("x-webhook-event", "membership.expired")]);
+        assert_eq!(torn.identity(&source).unwrap_err().name(), "kind_mismatch");
+    }
+}
+
+#[test]
 fn tokens_prove_the_caller_only() {
     let gitlab = source("gitlab-token", "tok");
     let asked =

@@ -63,7 +63,8 @@ impl Store {
         Ok(rows.iter().map(|row| Granted { course_id: row.get(0), via: row.get(1) }).collect())
     }
 
-    /// An organisation and everything above it, nearest first. Ends where the hierarchy does, or at 1000 steps.
+    /// An organisation and everything above it, nearest first, those included that are only known as a parent. Ends
+    /// where the hierarchy does, or at 1000 steps.
     ///
     /// # Errors
     /// The store's.
@@ -72,11 +73,12 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "/* organisation_line */
-                 with recursive line (organisation_id, parent_id, step) as (
-                     select organisation_id, parent_id, 0 from organisations where organisation_id = $1
+                 with recursive line (organisation_id, step) as (
+                     select $1::text, 0
                      union all
-                     select o.organisation_id, o.parent_id, line.step + 1
-                     from line join organisations o on o.organisation_id = line.parent_id where line.step < $2
+                     select o.parent_id, line.step + 1
+                     from line join organisations o on o.organisation_id = line.organisation_id
+                     where o.parent_id is not null and line.step < $2
                  ) select organisation_id from line order by step",
             )
             .await?;

@@ -59,7 +59,7 @@ fn by_url(text: &str) -> Option<&'static str> {
     // Pinterest has a domain in every country.
     let national =
         |platform: &&Platform| platform.name == "pinterest" && host.split('.').any(|part| part == "pinterest");
-    let known = |platform: &&Platform| platform.hosts.iter().any(|domain| within(&domain)) || national(platform);
+    let known = |platform: &&Platform| platform.hosts.iter().any(&within) || national(platform);
     PLATFORMS.iter().find(known).map(|platform| platform.name)
 }
 

@@ -72,10 +72,10 @@ impl Kind {
     }
 }
 
-/// The organisation that an event places, and what it is placed under.
-pub(super) fn placed(data: &Fields<'_>) -> Result<Option<(String, String)>, Failure> {
-    let Some(of) = organisation_of(data)? else { return Ok(None) };
-    Ok(of.optional_text("parent_id")?.map(|parent| Ok((of.text("id")?, parent))).transpose()?)
+/// What the event's organisation is placed under.
+pub(super) fn parent(data: &Fields<'_>) -> Result<Option<String>, Failure> {
+    let parent = organisation_of(data)?.map(|of| of.optional_text("parent_id"));
+    Ok(parent.transpose()?.flatten())
 }
 
 /// The organisation's row. `above` is what stands above its new parent, the parent included.

@@ -170,7 +170,7 @@ fn membership(stamp: &Stamp<'_>, contact: &Contact, said: &Said<'_>, catalogue: 
             changes.push(Change::merge(&ACCESS_LEVELS, row, stamp.version.clone()));
         }
         (_, None) => {
-            changes.extend(access(stamp, contact, said.via, NONE, &format!("membership_{}", said.status), None))
+            changes.extend(access(stamp, contact, said.via, NONE, &format!("membership_{}", said.status), None));
         }
     }
     changes
@@ -233,7 +233,7 @@ fn payment(
     row.retain(|_, value| !value.is_null());
     match status {
         "paid" => {
-            drop(row.insert("paid_at".to_owned(), serde_json::json!(of.optional_time("paid_at")?.unwrap_or(stamp.at))))
+            drop(row.insert("paid_at".to_owned(), serde_json::json!(of.optional_time("paid_at")?.unwrap_or(stamp.at))));
         }
         "cancelled" | "refunded" => drop(row.insert("cancelled_at".to_owned(), serde_json::json!(stamp.at))),
         _ => {}

@@ -231,7 +231,13 @@ fn a_token_is_stored_as_its_hash_with_the_profile_or_replaces_an_expired_one() {
     assert_eq!(initial["magic_token_expires_at"], "2026-09-28T12:00:00Z");
     assert!(!format!("{fresh:?}").contains(token.token.expose()));
     let page = Some("https://ibam.example.org/enter?lang=en".parse().unwrap());
-    let mailed = user::complete(&stamp, &person, &KnownUser::default(), Account::Local, Some(&NewToken { page, ..token.clone() }));
+    let mailed = user::complete(
+        &stamp,
+        &person,
+        &KnownUser::default(),
+        Account::Local,
+        Some(&NewToken { page, ..token.clone() }),
+    );
     let mail = &rows(&mailed, "email_queue")[0];
     assert_eq!(mail["dedupe_key"], "welcome/ibam/a@b.c");
     assert!(mail["data"]["link"].as_str().unwrap().ends_with(token.token.expose()));

@@ -29,6 +29,16 @@ impl<'e> Stamp<'e> {
         let at = event.effective_at().min(event.received_at);
         Self { event, at, version: Version::at(at, event.id) }
     }
+
+    /// As of `created_at` of the body, which is signed; for events of the shapes that are ours.
+    ///
+    /// # Errors
+    /// Permanent, where it is no time.
+    pub(super) fn of_body(event: &'e Event, payload: &Value) -> Result<Self, Failure> {
+        let Some(told) = Fields::root(payload)?.optional_time("created_at")? else { return Ok(Self::of(event)) };
+        let at = told.min(event.received_at);
+        Ok(Self { event, at, version: Version::at(at, event.id) })
+    }
 }
 
 /// What happened to a contact.
