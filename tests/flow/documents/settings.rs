@@ -31,16 +31,22 @@ const SET: [(&str, &str); 3] = [
 ];
 
 /// What settings without a default may look like.
-const EXAMPLES: [(&str, &str); 3] = [
+const EXAMPLES: [(&str, &str); 7] = [
     ("database.binaries", "\"/usr/lib/postgresql/17/bin\""),
     ("gateway.public_url", "\"https://hooks.example.com/\""),
     ("worker.prefetch", "128"),
+    ("ops.operator_token", "\"env:OPERATOR_TOKEN\""),
+    ("supabase.url", "\"https://abc.supabase.co/\""),
+    ("supabase.service_key", "\"env:SUPABASE_SERVICE_KEY\""),
+    ("ibam.magic_link", "\"https://ibam.example.com/enter\""),
 ];
 
-const ENVIRONMENT: [(&str, &str); 10] = [
+const ENVIRONMENT: [(&str, &str); 12] = [
     ("DATABASE_URL", "postgres://lychgate@db/lychgate"),
     ("AMQP_URL", "amqp://lychgate@mq/lychgate"),
     ("ENCRYPTION_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
+    ("OPERATOR_TOKEN", "operator-token-0123456789"),
+    ("SUPABASE_SERVICE_KEY", "service-key-0123456789"),
     ("PLATFORM_SECRET", "platform-secret-0123456789"),
     ("PLATFORM_SECRET_OLD", "platform-secret-9876543210"),
     ("STRIPE_SECRET", "whsec_0123456789"),
