@@ -72,7 +72,7 @@ impl KeySets {
         match fetched.map(|set| server.answered(&set, std::time::Instant::now())) {
             Ok(Ok(())) => tracing::info!(source = %source.name(), url = %server.url(), "key set fetched"),
             Ok(Err(fault)) => {
-                tracing::warn!(source = %source.name(), url = %server.url(), %fault, "the key set is of no use")
+                tracing::warn!(source = %source.name(), url = %server.url(), %fault, "the key set is of no use");
             }
             Err(error) => {
                 server.failed();
