@@ -7,6 +7,7 @@ mod error;
 mod ground;
 mod listeners;
 mod options;
+mod reload;
 
 use std::future::Future;
 

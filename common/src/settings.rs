@@ -58,6 +58,8 @@ macro_rules! settings {
             /// The `[[source]]` tables, for the room of the sources to read.
             pub sources: Vec<Section>,
             shown: Vec<Shown>,
+            /// What they were read from.
+            input: Arc<Input>,
         }
 
         /// Every setting with its default and its meaning, section by section.
@@ -81,7 +83,7 @@ macro_rules! settings {
                 section
             };)+
             faults.extend(of_root);
-            Settings { $($field,)+ sources: source::named(sources), shown }
+            Settings { $($field,)+ sources: source::named(sources), shown, input: Arc::default() }
         }
     };
 }
@@ -126,11 +128,20 @@ impl Settings {
     pub fn read(input: &Input) -> Result<Self, Faults> {
         let mut faults = Faults::new();
         let root = tree(input, &mut faults);
-        let settings = sections(&root, &mut faults);
+        let settings = Self { input: Arc::new(input.clone()), ..sections(&root, &mut faults) };
         contradictions::find(&settings, &root, &mut faults);
         // Read here only for its mistakes, so that they stand among the others.
         drop(crate::source::from_settings(&settings, &mut faults));
         faults.none_or(settings)
+    }
+
+    /// Reads the same file again, with the environment and the options of the first time over it.
+    pub fn again(&self) -> Result<Self, Faults> {
+        let mut input = Input::clone(&self.input);
+        if let Some(file) = &mut input.file {
+            *file = SettingsFile::load(&file.path).map_err(Faults::from)?;
+        }
+        Self::read(&input)
     }
 
     /// What the broker needs, where one is set.

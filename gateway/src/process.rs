@@ -25,6 +25,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     addresses.add("ops", &ops)?;
     process::run(&settings, async |stop| {
         let ground = Ground::open(Arc::clone(&settings), &database, stop)?;
+        ground.reload_on_hangup()?;
         ground.serve_ops(ops)?;
         addresses.print();
         if ground.wait_for_store().await? {
@@ -49,9 +50,14 @@ pub async fn accept(ground: &Ground, sources: Vec<Source>, listener: TcpListener
         metrics,
         clock: ground.clock.clone(),
     });
+    let reloading = {
+        let house = Arc::clone(&house);
+        ground.on_reload(move |sources| house.reload(sources.to_vec()))
+    };
     let listening = tokio::spawn(hear_outcomes(ground.clone()));
     serve(house, listener, ground.stop.clone()).await;
     listening.abort();
+    reloading.abort();
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use lychgate_common::{
     clock::Clock,
+    live::Live,
     outcome::Outcomes,
     queue::Queue,
     settings::Settings,
@@ -45,7 +46,8 @@ pub struct House {
     pub(crate) store: Store,
     pub(crate) queue: Queue,
     pub(crate) outcomes: Outcomes,
-    pub(crate) registry: Registry,
+    /// Swapped by a reload.
+    pub(crate) registry: Live<Registry>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) name: WorkerName,
@@ -74,10 +76,16 @@ impl House {
             store,
             queue,
             outcomes,
-            registry,
+            registry: Live::new(registry),
             metrics,
             clock,
             name,
         })
+    }
+
+    /// Puts other handlers in force. Attempts under way end with the ones they began with.
+    pub fn reload(&self, registry: Registry, kinds: impl IntoIterator<Item = &'static str>) {
+        self.metrics.know(kinds);
+        self.registry.swap(registry);
     }
 }

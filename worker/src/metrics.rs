@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lychgate_common::{
     event::Event,
+    live::Live,
     metrics::{MetricsError, Registry},
     queue::Published,
     store::Verdict,
@@ -46,7 +47,7 @@ lychgate_common::metrics! {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     table: WorkerMetrics,
-    kinds: Arc<BTreeSet<&'static str>>,
+    kinds: Arc<Live<BTreeSet<&'static str>>>,
 }
 
 const OUTCOMES: [&str; 4] = ["succeeded", "ignored", "retrying", "dead"];
@@ -58,13 +59,20 @@ impl Metrics {
         table.stale.zero([]);
         table.strays.zero([]);
         table.swept.zero([&["confirmed", "returned", "refused", "unknown"]]);
-        Ok(Self { table, kinds: Arc::new(kinds.into_iter().collect()) })
+        let metrics = Self { table, kinds: Arc::default() };
+        metrics.know(kinds);
+        Ok(metrics)
+    }
+
+    /// These types get labels of their own from now on.
+    pub(crate) fn know(&self, kinds: impl IntoIterator<Item = &'static str>) {
+        self.kinds.swap(kinds.into_iter().collect());
     }
 
     pub(crate) fn settled(&self, event: &Event, verdict: &Verdict, took: Duration) {
         let outcome = verdict.status().name();
         debug_assert!(OUTCOMES.contains(&outcome), "a verdict leads to one of four");
-        let kind = self.kinds.get(event.kind.as_ref()).copied().unwrap_or("other");
+        let kind = self.kinds.load().get(event.kind.as_ref()).copied().unwrap_or("other");
         self.table.settled.with([&event.source, kind, outcome]).inc();
         self.table.handling.with([&event.source, outcome]).observe(took.as_secs_f64());
     }

@@ -35,6 +35,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     addresses.add("ops", &ops)?;
     process::run(&settings, async |stop| {
         let ground = Ground::open(Arc::clone(&settings), &database, stop)?;
+        ground.reload_on_hangup()?;
         ground.serve_ops(ops)?;
         addresses.print();
         if ground.wait_for_store().await? {
@@ -53,17 +54,24 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
         let reconciler = reconciler(ground, core, campuses, &name.worker);
         tokio::spawn(reconcile::run(Arc::new(reconciler), ground.stop.token()))
     });
-    let kinds = sources.iter().flat_map(|source| source.known_kinds().iter().copied());
+    let couriers = couriers(ground)?;
+    let base = registry(ground, core)?;
     let house = House::new(Parts {
         settings: Arc::clone(&ground.settings),
         store: ground.store.clone(),
         queue: ground.queue.clone(),
         outcomes: ground.outcomes.clone(),
-        registry: registry(ground, core, sources)?,
-        metrics: Metrics::new(&ground.registry, kinds)?,
+        registry: base.clone().with_forwards(sources, &couriers, &ground.store),
+        metrics: Metrics::new(&ground.registry, kinds(sources))?,
         clock: ground.clock.clone(),
         name,
     });
+    let reloading = {
+        let (house, store) = (Arc::clone(&house), ground.store.clone());
+        ground.on_reload(move |sources| {
+            house.reload(base.clone().with_forwards(sources, &couriers, &store), kinds(sources));
+        })
+    };
     if let Some(vault) = &ground.vault {
         match ground.store.reseal_campuses(vault).await {
             Ok(0) => {}
@@ -72,6 +80,7 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
         }
     }
     work_upon(house, ground.stop.clone()).await;
+    reloading.abort();
     if let Some(reconciling) = reconciling {
         // Between two steps it has noticed the same stop; a run that was cut goes on in the next process.
         tokio::select! {
@@ -84,11 +93,11 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
 
 /// The handlers that this ground can feed, for the corridor and for rehearsals.
 pub fn handlers(ground: &Ground, sources: &[Source]) -> Result<Registry, StartError> {
-    registry(ground, core_api(ground)?, sources)
+    Ok(registry(ground, core_api(ground)?)?.with_forwards(sources, &couriers(ground)?, &ground.store))
 }
 
-fn registry(ground: &Ground, core: Option<CoreApi>, sources: &[Source]) -> Result<Registry, StartError> {
-    let couriers = Couriers::open(&ground.settings.forward).map_err(StartError::Runtime)?;
+/// The handlers by preset: one line each.
+fn registry(ground: &Ground, core: Option<CoreApi>) -> Result<Registry, StartError> {
     let supabase = Supabase::open(&ground.settings.supabase).map_err(StartError::Runtime)?;
     let mut registry = Registry::new()
         .with("platform", Platform)
@@ -97,13 +106,21 @@ fn registry(ground: &Ground, core: Option<CoreApi>, sources: &[Source]) -> Resul
     for (preset, handler) in SystemeIo::handlers(ground.store.clone(), supabase, &ground.settings.ibam) {
         registry = registry.with(preset, handler);
     }
-    let registry = registry.with_forwards(sources, &couriers, &ground.store);
     Ok(match (core, &ground.campuses) {
         (Some(core), Some(campuses)) => {
             registry.with("faithflow", FaithFlow::new(Arc::clone(campuses), ground.store.clone(), core))
         }
         (_, _) => registry,
     })
+}
+
+fn couriers(ground: &Ground) -> Result<Couriers, StartError> {
+    Couriers::open(&ground.settings.forward).map_err(StartError::Runtime)
+}
+
+/// The event types that get labels of their own.
+fn kinds(sources: &[Source]) -> impl Iterator<Item = &'static str> {
+    sources.iter().flat_map(|source| source.known_kinds().iter().copied())
 }
 
 fn core_api(ground: &Ground) -> Result<Option<CoreApi>, StartError> {

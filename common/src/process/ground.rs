@@ -5,6 +5,7 @@
 
 use std::{net::TcpListener, sync::Arc};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
@@ -17,6 +18,7 @@ use crate::{
     outcome::Outcomes,
     queue::{Queue, QueueState, broker::Broker, in_store::StoreQueue},
     settings::Settings,
+    source::Source,
     stop::Stop,
     store::{Store, StoreError, StoreSettings},
     vault::Vault,
@@ -44,6 +46,8 @@ pub struct Ground {
     /// When to end.
     pub stop: Stop,
     connections: CancellationToken,
+    /// The sources of the last reload; empty until there was one.
+    pub(super) reloads: watch::Sender<Arc<[Source]>>,
 }
 
 impl Ground {
@@ -62,7 +66,8 @@ impl Ground {
         };
         let campuses = vault.as_ref().map(directory);
         let (outcomes, registry) = (Outcomes::default(), Registry::new());
-        Ok(Self { settings, clock, store, queue, outcomes, vault, campuses, registry, stop, connections })
+        let reloads = watch::Sender::new([].into());
+        Ok(Self { settings, clock, store, queue, outcomes, vault, campuses, registry, stop, connections, reloads })
     }
 
     /// Waits until the database is there and has the schema of this build. A schema of another version is an error at

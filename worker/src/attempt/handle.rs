@@ -35,7 +35,8 @@ pub(crate) async fn handle(house: &House, claimed: &Claimed<'_>) -> Outcome {
 
 async fn run(house: &House, claimed: &Claimed<'_>) -> Result<Handled, Failure> {
     let event = &claimed.message.event;
-    let Some(handler) = house.registry.handler(event) else {
+    let registry = house.registry.load();
+    let Some(handler) = registry.handler(event) else {
         return Ok(Handled::ignored(format!("no handler is registered for sources made from `{}`", event.preset)));
     };
     let deadline = house.settings.worker.handler_deadline;

@@ -1,11 +1,18 @@
 //! `lychgate check`: every mistake of the settings, or what the sources accept. Starts nothing and connects to nothing.
 
+mod about;
+
 use clap::Args;
+use hyper::Uri;
 use lychgate_common::{
     clock::Clock,
     event::EventId,
     process,
-    source::{Keys, Source, sample::Draft, sign::sign},
+    source::{
+        Key, Keys, Refused, Request, Source,
+        sample::Draft,
+        sign::{Outgoing, SignFault, sign},
+    },
 };
 
 use crate::{
@@ -17,7 +24,7 @@ use crate::{
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Print a signed request for this source, as a curl command that the gateway accepts
+    /// Say what this source accepts, and print a signed request for it as a curl command that the gateway accepts
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 }
@@ -37,7 +44,7 @@ pub(crate) fn run(check: &Check, found: &Found) -> anyhow::Result<()> {
         output::line(format_args!("  {} = {}", shown.name, shown.value));
     }
     for source in &sources {
-        output::line(about(source));
+        output::line(about::briefly(source));
     }
     if sources.is_empty() {
         output::line("there is no source: nobody can send anything");
@@ -45,31 +52,12 @@ pub(crate) fn run(check: &Check, found: &Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One source in two lines.
-fn about(source: &Source) -> String {
-    let methods: Vec<&str> = source.methods().iter().map(|method| method.as_str()).collect();
-    let secrets = match source.keys() {
-        Keys::Fixed(keys) => {
-            let labels: Vec<&str> = keys.iter().map(|key| key.label()).collect();
-            format!("{} secret(s) in force: {}", keys.len(), labels.join(", "))
-        }
-        Keys::ByTenant => "a secret per campus".to_owned(),
-    };
-    let limit =
-        source.rate_limit().map(|rate| format!(", {} requests in {:?}", rate.requests, rate.per)).unwrap_or_default();
-    format!(
-        "\nsource {} (preset {})\n  {} {}, at most {} bytes{limit}; {secrets}",
-        source.name(),
-        source.preset(),
-        methods.join("/"),
-        source.path(),
-        source.max_body(),
-    )
-}
-
-/// A request that the source accepts, to be typed as it is.
+/// What the source accepts, as comments, and a request that it accepts, to be typed as it is.
 fn example(source: &Source, found: &Found) -> anyhow::Result<()> {
-    let Keys::Fixed(_) = source.keys() else {
+    for line in about::fully(source) {
+        output::line(format_args!("# {line}"));
+    }
+    let Keys::Fixed(keys) = source.keys() else {
         return Err(Usage(format!(
             "source `{}` has a secret per campus: try `lychgate send --tenant ID`",
             source.name()
@@ -85,7 +73,16 @@ fn example(source: &Source, found: &Found) -> anyhow::Result<()> {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
         None => format!("http://{}", found.settings.gateway.listen),
     };
-    let outgoing = sign(source, &secret, &draft, None, Some(&format!("{base}{}", source.path())))?;
+    let url = format!("{base}{}", source.path());
+    let outgoing = match sign(source, &secret, &draft, None, Some(&url)) {
+        Ok(outgoing) => outgoing,
+        Err(SignFault::WrongKind) => {
+            output::line("# no sample: only its sender has the private key that signs");
+            return Ok(());
+        }
+        Err(fault) => return Err(fault.into()),
+    };
+    verify(source, keys, &outgoing, &url)?;
     let mut line = format!("curl -i -X {} {}", outgoing.method, quoted(&format!("{base}{}", outgoing.target)));
     for (name, value) in &outgoing.headers {
         line.push_str(&format!(
@@ -95,6 +92,25 @@ fn example(source: &Source, found: &Found) -> anyhow::Result<()> {
     }
     line.push_str(&format!(" \\\n  --data-binary {}", quoted(&String::from_utf8_lossy(&outgoing.body))));
     output::line(line);
+    Ok(())
+}
+
+/// Holds the sample against the source, as the gateway would: what is printed is accepted.
+fn verify(source: &Source, keys: &[Key], outgoing: &Outgoing, url: &str) -> anyhow::Result<()> {
+    let uri: Uri = outgoing.target.parse()?;
+    let params = source.path().matches(uri.path()).unwrap_or_default();
+    let request = Request {
+        method: &outgoing.method,
+        uri: &uri,
+        public_url: Some(url),
+        headers: &outgoing.headers,
+        params: &params,
+        body: &outgoing.body,
+        received_at: Clock::system().now(),
+    };
+    let refused = |refused: Refused| anyhow::anyhow!("the source would refuse its own sample: {}", refused.detail());
+    source.authenticate(&request, keys).map_err(refused)?;
+    source.identify(&request).map_err(refused)?;
     Ok(())
 }
 

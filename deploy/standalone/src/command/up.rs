@@ -107,6 +107,7 @@ async fn serve(
     ready: impl FnOnce(),
 ) -> Result<(), StartError> {
     ground.store.migrate().await?;
+    ground.reload_on_hangup()?;
     ground.serve_ops(ops)?;
     ready();
     let working = lychgate_worker::process::work(&ground, &sources);
