@@ -5,7 +5,9 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{
@@ -154,7 +156,7 @@ impl Write<LoggedDelivery, ()> for DeliveryLogger {
 }
 
 /// How often a secret verified a request since it was last noted, and when it last did.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SecretUse {
     /// The source's name.
     pub source: String,
@@ -191,6 +193,27 @@ impl Store {
             )
             .await?;
         Ok(())
+    }
+
+    /// Every secret that ever verified a request, by source and tenant, the latest used first.
+    pub async fn secret_uses(&self) -> Result<Vec<SecretUse>, StoreError> {
+        let rows = self
+            .client()
+            .await?
+            .query(
+                "/* secret_uses */ select source, tenant, label, last_used_at, uses from secret_use
+                 order by source, tenant, last_used_at desc",
+                &[],
+            )
+            .await?;
+        let read = |row: &Row| SecretUse {
+            source: row.get(0),
+            tenant: row.get(1),
+            label: row.get(2),
+            at: row.get(3),
+            uses: row.get(4),
+        };
+        Ok(rows.iter().map(read).collect())
     }
 
     /// Drops the log's rows of security events that are older than `before`.

@@ -9,7 +9,8 @@ use lychgate_common::process::Options;
 
 pub(crate) use self::moment::Moment;
 use crate::command::{
-    campus::Campus, check::Check, dead_letters::DeadLetters, events::Events, send::Send, topology::Topology,
+    campus::Campus, check::Check, dead_letters::DeadLetters, events::Events, secrets::Secrets, send::Send,
+    topology::Topology,
 };
 
 /// Where `up` keeps its data unless told otherwise.
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// Manage the campuses whose members FaithFlow keeps in step
     #[command(subcommand)]
     Campus(Campus),
+    /// See which secrets are in force, and when each last verified a request
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Look after RabbitMQ's exchanges and queues
     #[command(subcommand)]
     Topology(Topology),

@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
 mod migrate;
+pub(crate) mod secrets;
 pub(crate) mod send;
 pub(crate) mod topology;
 pub(crate) mod up;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::DeadLetters(dead_letters) => block_on(dead_letters::run(&dead_letters, &Found::read(&common)?)),
         Command::Campus(campus) => block_on(campus::run(campus, &Found::read(&common)?)),
         Command::Topology(topology) => block_on(topology::run(topology, &Found::read(&common)?)),
+        Command::Secrets(secrets) => block_on(secrets::run(&secrets, &Found::read(&common)?)),
         Command::Migrate => block_on(migrate::run(&Found::read(&common)?)),
     }
 }

@@ -70,6 +70,11 @@ fn text() -> anyhow::Result<String> {
          [faithflow]\nallow_private_core = true  # a campus's core system may be on localhost\n\
          [forward]\nallow = [\"127.0.0.0/8\", \"::1/128\"]  # so may the services that a source's `forward` names\n",
     );
+    text.push_str(&format!(
+        "\n# To have a source's events delivered to a service of your own, write into its table:\n\
+         # forward = [\"http://127.0.0.1:3000/hooks\"]\n# forward_secret = \"whsec_{}\"\n",
+        BASE64_STANDARD.encode(random::<32>()?)
+    ));
     for First { preset, secret, about } in &SOURCES {
         text.push_str(&format!("\n# {about}\n[[source]]\nname = \"{preset}\"\npreset = \"{preset}\"\n"));
         if let Some(form) = secret {
