@@ -19,6 +19,7 @@ mod share;
 mod source;
 mod stores;
 mod supabase;
+mod transcription;
 mod tree;
 mod upkeep;
 mod value;
@@ -41,6 +42,7 @@ pub use self::{
     share::Share,
     stores::{BrokerSection, DatabaseSettings, Prefix, SecretsSettings},
     supabase::{IbamSettings, SupabaseSettings},
+    transcription::{EmbeddingsSettings, TranscriptionSettings},
     tree::Section,
     upkeep::{RetentionSettings, StopSettings, SweepSettings},
     value::{ByteSize, Readable},
@@ -115,6 +117,10 @@ settings! {
     secrets: SecretsSettings,
     /// `[faithflow]`: campuses and their core systems.
     faithflow: FaithflowSettings,
+    /// `[transcription]`: how transcriptions are fetched.
+    transcription: TranscriptionSettings,
+    /// `[embeddings]`: how their passages are embedded.
+    embeddings: EmbeddingsSettings,
     /// `[forward]`: how events are delivered to the user's own services.
     forward: ForwardSettings,
     /// `[supabase]`: IBAM's auth users.

@@ -3,6 +3,7 @@
 //! A handler is picked by the event's source where one is registered for it (a source that forwards), else by the preset
 //! that the source is made from. What a handler may do stands in [`crate::handler`].
 
+pub mod atomic_guide;
 pub mod faithflow;
 pub mod fields;
 pub mod forward;

@@ -40,6 +40,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// What its `Retry-After` asks for.
     pub retry_after: Option<Duration>,
+    /// Where its `Location` points; not followed.
+    pub location: Option<String>,
     /// Its body.
     pub body: Bytes,
 }
@@ -167,8 +169,10 @@ impl Http {
         })?;
         let status = response.status();
         let retry_after = retry_after(&response, now);
+        let location =
+            response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = read(response.into_body(), limit, over).await?;
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer { status, retry_after, location, body })
     }
 }
 

@@ -16,8 +16,14 @@ use crate::{
     breaker::{BreakerSettings, Breakers},
     core_api::CoreApi,
     handlers::{
-        Registry, faithflow::FaithFlow, forward::Couriers, platform::Platform, social_share::SocialShare,
-        stripe::Stripe, systemeio::SystemeIo,
+        Registry,
+        atomic_guide::{Internal, LearningPlatform, Service, Transcriptions},
+        faithflow::FaithFlow,
+        forward::Couriers,
+        platform::Platform,
+        social_share::SocialShare,
+        stripe::Stripe,
+        systemeio::SystemeIo,
     },
     reconcile::{self, Reconciler},
     run as work_upon,
@@ -98,11 +104,19 @@ pub fn handlers(ground: &Ground, sources: &[Source]) -> Result<Registry, StartEr
 
 /// The handlers by preset: one line each.
 fn registry(ground: &Ground, core: Option<CoreApi>) -> Result<Registry, StartError> {
+    let settings = &ground.settings;
+    let transcriptions = Transcriptions::open(&settings.transcription, &settings.embeddings, &ground.clock)
+        .map_err(StartError::Runtime)?;
     let supabase = Supabase::open(&ground.settings.supabase).map_err(StartError::Runtime)?;
     let mut registry = Registry::new()
         .with("platform", Platform)
         .with("stripe", Stripe::new(ground.store.clone()))
-        .with("social-share", SocialShare);
+        .with("social-share", SocialShare)
+        .with("lti", LearningPlatform)
+        .with("canvas", LearningPlatform)
+        .with("moodle", LearningPlatform)
+        .with("service", Service::new(transcriptions))
+        .with("internal", Internal);
     for (preset, handler) in SystemeIo::handlers(ground.store.clone(), supabase, &ground.settings.ibam) {
         registry = registry.with(preset, handler);
     }

@@ -4,6 +4,8 @@
 //! failures: the same bytes will not get better. Pointers are written without quotation marks, because fingerprints of
 //! dead letters pass over what is quoted. Nothing here knows a source.
 
+mod several;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 

@@ -36,7 +36,12 @@ fn event() -> Event {
 
 fn answer(status: u16, retry_after: Option<u64>, body: &'static str) -> Result<Answer, NoAnswer> {
     let status = StatusCode::from_u16(status).unwrap();
-    Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs), body: Bytes::from_static(body.as_bytes()) })
+    Ok(Answer {
+        status,
+        retry_after: retry_after.map(Duration::from_secs),
+        location: None,
+        body: Bytes::from_static(body.as_bytes()),
+    })
 }
 
 fn judged(answer: Result<Answer, NoAnswer>) -> Option<Failure> {
