@@ -3,6 +3,7 @@
 
 mod accepts_once;
 mod apply;
+mod atomic_guide;
 mod broker_down;
 mod campus;
 mod campuses;

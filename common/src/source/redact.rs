@@ -1,4 +1,5 @@
-//! Takes secrets out of a body before anything is stored: Moodle sends its token inside the event.
+//! Takes out of a body what must not be stored (Moodle sends its token inside the event), or says nothing about the event
+//! (when a token was issued: signed anew, the event is the same).
 //!
 //! The value is cut out of the raw bytes and everything else stays as it arrived. Top-level fields only.
 
@@ -9,23 +10,32 @@ use serde_json::value::RawValue;
 
 /// The body with each of these fields' values replaced by `""`. A body that is no JSON object is left as it is.
 pub(super) fn redacted(body: &Bytes, fields: &[&str]) -> Bytes {
+    replaced(body, fields, "\"\"")
+}
+
+/// The same with `null`, for fields that are no text.
+pub(super) fn blanked(body: &Bytes, fields: &[&str]) -> Bytes {
+    replaced(body, fields, "null")
+}
+
+fn replaced(body: &Bytes, fields: &[&str], by: &str) -> Bytes {
     let mut body = body.clone();
     for field in fields {
-        if let Some(shorter) = without(&body, field) {
+        if let Some(shorter) = without(&body, field, by) {
             body = shorter;
         }
     }
     body
 }
 
-fn without(body: &Bytes, field: &str) -> Option<Bytes> {
+fn without(body: &Bytes, field: &str, by: &str) -> Option<Bytes> {
     let text = std::str::from_utf8(body).ok()?;
     let object: HashMap<String, &RawValue> = serde_json::from_str(text).ok()?;
     let value = object.get(field)?.get();
     let start = (value.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
     let (before, after) = (text.get(..start)?, text.get(start + value.len()..)?);
     let mut shorter = BytesMut::with_capacity(body.len());
-    for part in [before, "\"\"", after] {
+    for part in [before, by, after] {
         shorter.extend_from_slice(part.as_bytes());
     }
     Some(shorter.freeze())

@@ -31,7 +31,9 @@ const SET: [(&str, &str); 3] = [
 ];
 
 /// What settings without a default may look like.
-const EXAMPLES: [(&str, &str); 7] = [
+const EXAMPLES: [(&str, &str); 9] = [
+    ("embeddings.url", "\"https://api.openai.com/v1/embeddings\""),
+    ("embeddings.key", "\"env:EMBEDDINGS_KEY\""),
     ("database.binaries", "\"/usr/lib/postgresql/17/bin\""),
     ("gateway.public_url", "\"https://hooks.example.com/\""),
     ("worker.prefetch", "128"),
@@ -41,7 +43,11 @@ const EXAMPLES: [(&str, &str); 7] = [
     ("ibam.magic_link", "\"https://ibam.example.com/enter\""),
 ];
 
-const ENVIRONMENT: [(&str, &str); 12] = [
+const ENVIRONMENT: [(&str, &str); 16] = [
+    ("EMBEDDINGS_KEY", "sk-0123456789"),
+    ("LTI_SECRET", "lti-secret-0123456789"),
+    ("MOODLE_TOKEN", "moodle-token-0123456789"),
+    ("TRANSCRIBER_KEY", "transcriber-key-0123456789"),
     ("DATABASE_URL", "postgres://lychgate@db/lychgate"),
     ("AMQP_URL", "amqp://lychgate@mq/lychgate"),
     ("ENCRYPTION_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),

@@ -18,6 +18,7 @@ use super::{
         key::{BASE64_URL_BARE, Key},
         place::{Place, first},
         reading::Reading,
+        redact,
         refused::Refused,
         request::Authentic,
     },
@@ -106,6 +107,9 @@ impl Jws {
     /// The usual leeway of JWT libraries.
     pub const LEEWAY: Duration = Duration::from_secs(60);
 
+    /// Claims that change when an event is signed anew; they are no part of it.
+    pub const VOLATILE: [&str; 4] = ["iat", "exp", "nbf", "jti"];
+
     /// A bearer token that must expire, signed with a shared secret.
     pub fn bearer() -> Self {
         Self {
@@ -155,7 +159,8 @@ impl Jws {
         };
         let secret = secret.ok_or_else(|| Refused::token("no key of this source made its signature"))?;
         self.check(&token.payload, reading.request().received_at)?;
-        let payload = matches!(self.at, JwsAt::Body).then(|| Bytes::from(token.payload));
+        let payload =
+            matches!(self.at, JwsAt::Body).then(|| redact::blanked(&Bytes::from(token.payload), &Self::VOLATILE));
         Ok(Authentic { secret, payload })
     }
 
