@@ -14,6 +14,7 @@ mod listeners;
 mod rate;
 mod reader;
 mod secrets;
+mod security;
 mod setting;
 mod share;
 mod source;
@@ -38,6 +39,7 @@ pub use self::{
     rate::{OnLimit, Rate, RateLimit},
     reader::{Reader, Shown},
     secrets::EncryptionKey,
+    security::SecuritySettings,
     setting::Row,
     share::Share,
     stores::{BrokerSection, DatabaseSettings, Prefix, SecretsSettings},
@@ -115,6 +117,8 @@ settings! {
     log: LogSettings,
     /// `[secrets]`: encryption at rest.
     secrets: SecretsSettings,
+    /// `[security]`: when an attack is an alert.
+    security: SecuritySettings,
     /// `[faithflow]`: campuses and their core systems.
     faithflow: FaithflowSettings,
     /// `[transcription]`: how transcriptions are fetched.

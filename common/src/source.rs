@@ -58,8 +58,8 @@ pub use self::{
     template::{Piece, Template, TemplateFault},
     time::{FUTURE_LIMIT, Freshness, TimeAt, TimeForm},
     verify::{
-        Accepted, Algorithm, BodyVariant, Encoding, Hash, Jws, JwsAlgorithm, JwsAt, Scheme, SignatureForm, Token,
-        URL_SECRET_LENGTH, Verifier,
+        Accepted, Algorithm, BodyVariant, Encoding, Hash, Jws, JwsAlgorithm, JwsAt, Origin, OriginFault, Origins,
+        Scheme, SignatureForm, Token, URL_SECRET_LENGTH, Verifier,
     },
 };
 use self::{reading::Reading, sample::Draft};
@@ -74,6 +74,12 @@ pub enum SourceFault {
     /// Nobody could ever be authenticated.
     #[error("source `{source_name}` has no secret: set `secrets`")]
     NoSecret {
+        /// The source.
+        source_name: Arc<str>,
+    },
+    /// No page may call it.
+    #[error("source `{source_name}` has no origin: set `origins`")]
+    NoOrigin {
         /// The source.
         source_name: Arc<str>,
     },
@@ -118,6 +124,11 @@ impl Source {
         let fault = |at: usize, fault| SourceFault::Secret { source_name: source_name.clone(), number: at + 1, fault };
         let keys = if profile.keys_by_tenant {
             Keys::ByTenant
+        } else if let Verifier::Origin(origins) = &profile.verifier {
+            if origins.all().is_empty() {
+                return Err(SourceFault::NoOrigin { source_name });
+            }
+            Keys::Fixed(Vec::new())
         } else if secrets.is_empty() && tokens.is_empty() && !profile.verifier.has_public_keys() {
             return Err(SourceFault::NoSecret { source_name });
         } else {
@@ -182,6 +193,22 @@ impl Source {
         match &self.0.profile.rate_limit {
             RateLimit::On(rate) => Some(rate),
             RateLimit::Off => None,
+        }
+    }
+
+    /// How many requests one client's address may make of it; `None` for any number.
+    pub fn client_rate_limit(&self) -> Option<&Rate> {
+        match &self.0.profile.client_rate_limit {
+            RateLimit::On(rate) => Some(rate),
+            RateLimit::Off => None,
+        }
+    }
+
+    /// The pages that may call it from browsers; `None` for a source that is not called from browsers.
+    pub fn origins(&self) -> Option<&Origins> {
+        match &self.0.profile.verifier {
+            Verifier::Origin(origins) => Some(origins),
+            Verifier::Signed(_) | Verifier::Token(_) | Verifier::Jws(_) | Verifier::Any(_) => None,
         }
     }
 
@@ -273,7 +300,7 @@ impl Source {
         match &self.0.profile.verifier {
             Verifier::Signed(scheme) => scheme.dates_bodies(),
             // Canvas signs a body's time with it, and may sign it anew; but that is no part of what identifies the event.
-            Verifier::Token(_) | Verifier::Jws(_) | Verifier::Any(_) => false,
+            Verifier::Token(_) | Verifier::Jws(_) | Verifier::Origin(_) | Verifier::Any(_) => false,
         }
     }
 

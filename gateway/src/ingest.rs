@@ -16,6 +16,7 @@ use lychgate_common::source::Source;
 
 use crate::{
     answer::{self, Answer},
+    cors,
     house::House,
     refusal::Refusal,
     reply::{self, Reply},
@@ -51,7 +52,7 @@ pub(crate) async fn ingest(
         }
     };
     house.metrics.answered(source.name(), reply.status(), started.elapsed());
-    reply
+    cors::readable(source, &arrival.head.headers, reply)
 }
 
 /// How far a delivery came, for the log of those that make no event.

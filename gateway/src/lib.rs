@@ -10,6 +10,7 @@
 //! it. The gateway never runs a handler and never decides what becomes of an event.
 
 mod answer;
+mod cors;
 mod delivery_log;
 mod duties;
 mod house;

@@ -15,6 +15,8 @@ pub(crate) type Params = Vec<(Arc<str>, String)>;
 pub(crate) enum Door<'a> {
     /// A webhook for this source.
     Ingest(&'a Source, Params),
+    /// A browser that asks whether its page may call this source.
+    Preflight(&'a Source),
     /// What became of an event.
     Receipt(EventId),
     /// The description of this interface.
@@ -48,10 +50,10 @@ impl Routes {
     pub(crate) fn door(&self, method: &Method, uri: &Uri) -> Result<Door<'_>, Refusal> {
         let path = uri.path();
         if let Some((source, params)) = self.matching(path) {
-            return if source.methods().contains(method) {
-                Ok(Door::Ingest(source, params))
-            } else {
-                Err(Refusal::MethodNotAllowed(allowed(source)))
+            return match source.methods().contains(method) {
+                true => Ok(Door::Ingest(source, params)),
+                false if method == Method::OPTIONS && source.origins().is_some() => Ok(Door::Preflight(source)),
+                false => Err(Refusal::MethodNotAllowed(allowed(source))),
             };
         }
         let door = match path.strip_prefix("/events/") {

@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use crate::{
-    duties,
+    cors, duties,
     house::{House, count},
     ingest, receipt,
     refusal::Refusal,
@@ -138,6 +138,10 @@ async fn answer(house: Arc<House>, request: Request<Incoming>, peer: SocketAddr)
     let routes = house.routes.load();
     Ok(match routes.door(&method, &uri) {
         Ok(Door::Ingest(source, params)) => ingest::ingest(&house, source, params, request, peer).await,
+        Ok(Door::Preflight(source)) => cors::preflight(source, request.headers()).unwrap_or_else(|refusal| {
+            house.metrics.refused(source.name(), &refusal);
+            reply::refusal(&refusal)
+        }),
         Ok(Door::Receipt(id)) => receipt::receipt(&house, id, &request).await,
         Ok(Door::OpenApi) => reply::bytes(
             hyper::StatusCode::OK,

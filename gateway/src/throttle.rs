@@ -34,6 +34,7 @@ pub(crate) struct Throttle {
     failures: Option<DefaultKeyedRateLimiter<IpAddr>>,
     blocked: Mutex<HashMap<IpAddr, Instant>>,
     sources: Live<HashMap<Arc<str>, Arc<SourceShare>>>,
+    clients: Live<HashMap<Arc<str>, Arc<ClientShare>>>,
 }
 
 /// One source's limit, and where its deferred events queue up.
@@ -45,6 +46,13 @@ struct SourceShare {
     each: Duration,
     /// When the last deferred event is to be processed: the next one comes `each` later.
     deferred_to: Mutex<Instant>,
+}
+
+/// The limit of each address at one source.
+#[derive(Debug)]
+struct ClientShare {
+    rate: Rate,
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 /// What a source's limit says to one more event.
@@ -64,12 +72,14 @@ impl Throttle {
             failures: keyed(&settings.refused_rate),
             blocked: Mutex::default(),
             sources: Live::new(shares(sources, &HashMap::new())),
+            clients: Live::new(clients(sources, &HashMap::new())),
         }
     }
 
     /// Other sources are in force. One whose limit is the same goes on counting where it was.
     pub(crate) fn reload(&self, sources: &[Source]) {
         self.sources.swap(shares(sources, &self.sources.load()));
+        self.clients.swap(clients(sources, &self.clients.load()));
     }
 
     /// One more request from an address.
@@ -90,6 +100,13 @@ impl Throttle {
                 .map_err(|not_until| Refusal::AddressLimited(not_until.wait_time_from(self.clock.now()))),
             None => Ok(()),
         }
+    }
+
+    /// One more request from an address to a source that limits each client.
+    pub(crate) fn admit_client(&self, source: &str, address: IpAddr) -> Result<(), Refusal> {
+        let Some(share) = self.clients.load().get(source).cloned() else { return Ok(()) };
+        let checked = share.limiter.check_key(&address);
+        checked.map_err(|not_until| Refusal::AddressLimited(not_until.wait_time_from(self.clock.now())))
     }
 
     /// An address has failed to authenticate.
@@ -129,6 +146,7 @@ impl Throttle {
         for limiter in [&self.addresses, &self.failures].into_iter().flatten() {
             limiter.retain_recent();
         }
+        self.clients.load().values().for_each(|share| share.limiter.retain_recent());
     }
 }
 
@@ -148,6 +166,20 @@ fn shares(sources: &[Source], before: &HashMap<Arc<str>, Arc<SourceShare>>) -> H
             let each = each(rate.requests, rate.per);
             let limiter = RateLimiter::direct(quota(each, rate.burst));
             Arc::new(SourceShare { rate, limiter, each, deferred_to: Mutex::new(Instant::now()) })
+        });
+        Some((source.name().clone(), share))
+    };
+    sources.iter().filter_map(share).collect()
+}
+
+/// Each source's limit of its clients: the one before where it has not changed.
+fn clients(sources: &[Source], before: &HashMap<Arc<str>, Arc<ClientShare>>) -> HashMap<Arc<str>, Arc<ClientShare>> {
+    let share = |source: &Source| {
+        let rate = *source.client_rate_limit()?;
+        let same = before.get(source.name()).filter(|share| share.rate == rate);
+        let share = same.cloned().unwrap_or_else(|| {
+            let limiter = RateLimiter::keyed(quota(each(rate.requests, rate.per), rate.burst));
+            Arc::new(ClientShare { rate, limiter })
         });
         Some((source.name().clone(), share))
     };

@@ -26,5 +26,6 @@ mod settings;
 mod signers;
 mod sleekapp;
 mod stops;
+mod stripe;
 mod survives_kill;
 mod topology;

@@ -4,6 +4,7 @@
 
 mod alive;
 mod gauges;
+mod security;
 mod strays;
 mod sweep;
 mod upkeep;
@@ -21,6 +22,9 @@ pub(crate) fn start(house: &Arc<House>, stop: &Stop) -> JoinSet<()> {
     duties.spawn(every(upkeep::EVERY, stop.clone(), Arc::clone(house), upkeep::upkeep));
     duties.spawn(every(alive::EVERY, stop.clone(), Arc::clone(house), alive::beat));
     duties.spawn(every(gauges::EVERY, stop.clone(), Arc::clone(house), gauges::gauge));
+    let alert = Arc::new(security::Alert::default());
+    let watch = move |house| security::watch(house, Arc::clone(&alert));
+    duties.spawn(every(security::EVERY, stop.clone(), Arc::clone(house), watch));
     if let Queue::Broker(broker) = &house.queue {
         duties.spawn(every(house.settings.sweep.interval, stop.clone(), Arc::clone(house), sweep::sweep));
         duties.spawn(strays::bury(Arc::clone(house), broker.drain_dead(stop.token())));

@@ -40,6 +40,10 @@ lychgate_common::metrics! {
         pub dead: gauge "lychgate_dead_letters" [];
         /// Messages ready in each of the broker's queues.
         pub ready: gauge "lychgate_queue_ready_messages" [queue];
+        /// Refusals that looked like an attack, within `security.window`.
+        pub security_events: gauge "lychgate_security_events" [];
+        /// 1 while they are `security.threshold` or more, else 0.
+        pub security_alert: gauge "lychgate_security_alert" [];
     }
 }
 
@@ -112,6 +116,11 @@ impl Metrics {
 
     pub(crate) fn dead_letters(&self, count: i64) {
         self.table.dead.with([]).set(count as f64);
+    }
+
+    pub(crate) fn security(&self, count: i64, raised: bool) {
+        self.table.security_events.with([]).set(count as f64);
+        self.table.security_alert.with([]).set(if raised { 1.0 } else { 0.0 });
     }
 
     pub(crate) fn depth(&self, queue: &str, ready: u32) {

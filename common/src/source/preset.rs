@@ -23,6 +23,7 @@ mod sendgrid;
 mod service;
 mod shopify;
 mod slack;
+mod social_share;
 mod square;
 mod standard_webhooks;
 mod stripe;
@@ -74,6 +75,7 @@ pub const ALL: &[Preset] = &[
     service::PRESET,
     shopify::PRESET,
     slack::PRESET,
+    social_share::PRESET,
     square::PRESET,
     standard_webhooks::PRESET,
     stripe::PRESET,

@@ -37,6 +37,8 @@ pub struct Profile {
     pub allow: Vec<IpNet>,
     /// How many requests it may make.
     pub rate_limit: RateLimit,
+    /// How many requests one client's address may make.
+    pub client_rate_limit: RateLimit,
     /// How a request is authenticated.
     pub verifier: Verifier,
     /// How its keys are written.
@@ -72,6 +74,7 @@ impl Profile {
             max_body: DEFAULT_BODY_LIMIT,
             allow: Vec::new(),
             rate_limit: RateLimit::Off,
+            client_rate_limit: RateLimit::Off,
             verifier,
             key_form: KeyForm::Text,
             keys_by_tenant: false,

@@ -44,6 +44,12 @@ pub enum Refused {
     /// The event is of an account that this source does not take events of.
     #[error("This source does not take events of this account")]
     TenantForeign,
+    /// The source is called from web pages, and the request does not say from which.
+    #[error("Missing Origin header: this endpoint is called from web pages")]
+    OriginMissing,
+    /// The page is on no list.
+    #[error("Origin not allowed: this endpoint is not called from pages of this origin")]
+    OriginForbidden,
     /// The signature is good, but was made longer ago than the source tolerates.
     #[error("Webhook timestamp is too old: it must be at most {tolerance_seconds} seconds old when received")]
     TimestampStale {
@@ -141,6 +147,8 @@ impl Refused {
             Self::JwtWrong { .. } => "jwt_wrong",
             Self::KeysUnreachable => "keys_unreachable",
             Self::TenantForeign => "tenant_foreign",
+            Self::OriginMissing => "origin_missing",
+            Self::OriginForbidden => "origin_forbidden",
             Self::TimestampStale { .. } => "timestamp_stale",
             Self::TimestampAhead { .. } => "timestamp_ahead",
             Self::BodyNotJson { .. } => "body_not_json",
@@ -169,6 +177,7 @@ impl Refused {
             | Self::JwtWrong { .. }
             | Self::TimestampStale { .. }
             | Self::TimestampAhead { .. } => StatusCode::UNAUTHORIZED,
+            Self::OriginMissing | Self::OriginForbidden => StatusCode::FORBIDDEN,
             Self::BodyNotJson { .. }
             | Self::BodyTooDeep { .. }
             | Self::TooManyEvents { .. }

@@ -81,6 +81,9 @@ fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Optio
     if profile.keys_by_tenant && written {
         reader.fault("secrets", "is not used: each campus has its own, see `lychgate campus`");
     }
+    if written && matches!(profile.verifier, Verifier::Origin(_)) {
+        reader.fault("secrets", "is not used: who may call are the pages of `origins`");
+    }
     let tokens_written = section.has("tokens");
     let tokens = reader.secrets("tokens");
     if (written && secrets.is_none()) || (tokens_written && tokens.is_none()) {
@@ -94,6 +97,10 @@ fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Optio
         Ok(source) => Some(source),
         Err(SourceFault::NoSecret { .. }) => {
             reader.fault("secrets", "is missing: without a secret nobody can be authenticated");
+            None
+        }
+        Err(SourceFault::NoOrigin { .. }) => {
+            reader.fault("origins", "is missing: list the pages that may call, e.g. [\"https://shop.example.com\"]");
             None
         }
         Err(SourceFault::Secret { number, fault, .. }) => {
@@ -146,6 +153,7 @@ fn rest(reader: &mut Reader<'_>, profile: &mut Profile) {
     profile.max_body = reader.size("max_body").unwrap_or(profile.max_body);
     profile.allow = reader.get("allow").unwrap_or_else(|| std::mem::take(&mut profile.allow));
     profile.rate_limit = reader.rate("rate_limit").unwrap_or(profile.rate_limit);
+    profile.client_rate_limit = reader.rate("client_rate_limit").unwrap_or(profile.client_rate_limit);
     let conflicts =
         [("reject", OnConflict::Reject), ("replay", OnConflict::Replay), ("new_event", OnConflict::NewEvent)];
     profile.on_conflict = reader.one_of("on_conflict", &conflicts).unwrap_or(profile.on_conflict);

@@ -111,6 +111,10 @@ pub fn sign(
             let value = value(scheme, &key, draft, time.as_deref(), &outgoing, public_url)?;
             put_first(&scheme.at, &value, &mut outgoing)?;
         }
+        Some(Verifier::Origin(origins)) => {
+            let first = origins.all().first().ok_or(SignFault::WrongKind)?;
+            put_in_head(&Place::header("origin"), first.as_str(), &mut outgoing)?;
+        }
         Some(Verifier::Jws(jws)) => jwt::put(jws, secret, draft, &mut outgoing)?,
         Some(Verifier::Any(_)) | None => return Err(SignFault::WrongKind),
     }

@@ -1,10 +1,11 @@
-//! How a source knows its sender: a signature over the request, a token both sides share, a JSON Web Token, or whichever
-//! of several that was sent.
+//! How a source knows its sender: a signature over the request, a token both sides share, a JSON Web Token, whichever of
+//! several that was sent, or the page that a browser calls from.
 //!
 //! Every key is tried against every signature offered, in constant time, and the answer never says which one was close.
 
 mod jws;
 mod offered;
+mod origin;
 mod signed;
 mod token;
 
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 
 pub use jws::{Jws, JwsAlgorithm, JwsAt};
 pub use offered::{Encoding, SignatureForm};
+pub use origin::{Origin, OriginFault, Origins};
 pub(super) use signed::mac;
 pub use signed::{Accepted, Algorithm, BodyVariant, Hash, Scheme};
 pub use token::{Token, URL_SECRET_LENGTH};
@@ -34,6 +36,8 @@ pub enum Verifier {
     Token(Token),
     /// A JSON Web Token.
     Jws(Jws),
+    /// A page on a list, called from a browser. Never one way of several.
+    Origin(Origins),
     /// The first of these whose credential is there; only that one decides. Not nested.
     Any(Vec<Self>),
 }
@@ -42,7 +46,7 @@ impl Verifier {
     /// The ways it knows: itself, or several.
     pub fn ways(&self) -> &[Self] {
         match self {
-            Self::Signed(_) | Self::Token(_) | Self::Jws(_) => std::slice::from_ref(self),
+            Self::Signed(_) | Self::Token(_) | Self::Jws(_) | Self::Origin(_) => std::slice::from_ref(self),
             Self::Any(ways) => ways,
         }
     }
@@ -51,7 +55,7 @@ impl Verifier {
     pub fn jws(&self) -> Option<&Jws> {
         self.ways().iter().find_map(|way| match way {
             Self::Jws(jws) => Some(jws),
-            Self::Signed(_) | Self::Token(_) | Self::Any(_) => None,
+            Self::Signed(_) | Self::Token(_) | Self::Origin(_) | Self::Any(_) => None,
         })
     }
 
@@ -59,7 +63,7 @@ impl Verifier {
     pub(super) fn admits(&self, key: &Key) -> Result<(), KeyFault> {
         self.ways().iter().try_for_each(|way| match way {
             Self::Token(token) if key.is_token() || !matches!(self, Self::Any(_)) => token.admits(key),
-            Self::Token(_) | Self::Signed(_) | Self::Jws(_) | Self::Any(_) => Ok(()),
+            Self::Token(_) | Self::Signed(_) | Self::Jws(_) | Self::Origin(_) | Self::Any(_) => Ok(()),
         })
     }
 
@@ -77,6 +81,7 @@ impl Verifier {
                 JwsAt::Body => true,
                 JwsAt::Places(places) => places.iter().any(Place::in_body),
             },
+            Self::Origin(_) => false,
             Self::Any(ways) => ways.iter().any(Self::may_stand_in_body),
         }
     }
@@ -86,6 +91,7 @@ impl Verifier {
             Self::Signed(_) => Refused::CredentialsMissing,
             Self::Token(_) => Refused::TokenMissing,
             Self::Jws(_) => Refused::JwtMissing,
+            Self::Origin(_) => Refused::OriginMissing,
             Self::Any(ways) => ways.first().map_or(Refused::CredentialsMissing, Self::missing),
         }
     }
@@ -117,6 +123,7 @@ impl Verifier {
             Self::Signed(scheme) => first(&scheme.at, reading).map(|found| found.map(|(_, text)| text)),
             Self::Token(token) => first(&token.at, reading).map(|found| found.map(|(_, text)| text)),
             Self::Jws(jws) => jws.offered(reading),
+            Self::Origin(_) => first(&origin::AT, reading).map(|found| found.map(|(_, text)| text)),
             Self::Any(_) => Ok(None),
         };
         match found {
@@ -131,7 +138,7 @@ impl Verifier {
     pub(super) fn covers(&self, place: &Place) -> bool {
         match self {
             Self::Signed(scheme) => scheme.covers(place),
-            Self::Token(_) => false,
+            Self::Token(_) | Self::Origin(_) => false,
             Self::Jws(jws) => jws.at == JwsAt::Body && place.in_body(),
             Self::Any(ways) => ways.iter().all(|way| way.covers(place)),
         }
@@ -141,7 +148,7 @@ impl Verifier {
     pub(super) fn covers_body(&self) -> bool {
         match self {
             Self::Signed(scheme) => scheme.signed.signs_body(),
-            Self::Token(_) => false,
+            Self::Token(_) | Self::Origin(_) => false,
             Self::Jws(jws) => jws.at == JwsAt::Body,
             Self::Any(ways) => ways.iter().all(Self::covers_body),
         }
@@ -171,6 +178,7 @@ impl Verifier {
             Self::Token(token) if token.in_url() && matches!(self, Self::Any(_)) => token.verify(&offered, long(keys)),
             Self::Token(token) => token.verify(&offered, keys),
             Self::Jws(jws) => jws.verify(&reading, &offered, keys),
+            Self::Origin(origins) => origins.verify(&offered),
             Self::Any(_) => Err(self.missing()),
         }
     }

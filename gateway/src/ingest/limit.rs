@@ -91,6 +91,7 @@ pub(crate) async fn limit<'a>(
         return Err(Refusal::AddressForbidden);
     }
     house.throttle.admit(arrival.address)?;
+    house.throttle.admit_client(source.name(), arrival.address)?;
     let most = source.max_body().min(house.settings.gateway.max_body.bytes());
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|declared| declared > most) {

@@ -26,6 +26,7 @@ fn places(verifier: &Verifier) -> Vec<Place> {
             JwsAt::Body => Vec::new(),
             JwsAt::Places(places) => places.clone(),
         },
+        Verifier::Origin(_) => vec![Place::header("origin")],
         Verifier::Any(ways) => ways.iter().flat_map(places).collect(),
     }
 }
@@ -48,6 +49,7 @@ fn credential(verifier: &Verifier) -> String {
             let kinds: Vec<_> = scheme.accepted.iter().map(algorithm).collect();
             format!("A signature of the request: {}.", kinds.join(" or "))
         }
+        Verifier::Origin(_) => "A page on the source's list, called from a browser.".to_owned(),
         Verifier::Any(ways) => ways.iter().map(credential).collect::<Vec<_>>().join(" Or: "),
     }
 }

@@ -36,7 +36,9 @@ pub(super) fn jwt(reader: &mut Reader<'_>, profile: &mut Profile) {
                 *way = Verifier::Jws(jws);
             }
         }
-        Verifier::Signed(_) | Verifier::Token(_) | Verifier::Jws(_) => profile.verifier = Verifier::Jws(jws),
+        Verifier::Signed(_) | Verifier::Token(_) | Verifier::Jws(_) | Verifier::Origin(_) => {
+            profile.verifier = Verifier::Jws(jws);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
         profile::Profile,
         template::{Piece, Template},
         time::{Freshness, TimeAt, TimeForm},
-        verify::{Accepted, Algorithm, Encoding, Hash, Scheme, SignatureForm, Token, Verifier},
+        verify::{Accepted, Algorithm, Encoding, Hash, Origin, Origins, Scheme, SignatureForm, Token, Verifier},
     },
     places::{places, the_place},
 };
@@ -57,7 +57,7 @@ pub(super) fn verifier(reader: &mut Reader<'_>, profile: &mut Profile) {
         let mut inner = section.reader(&mut faults);
         let preset = profile.verifier.ways().iter().find_map(|way| match way {
             Verifier::Signed(scheme) => Some(scheme.clone()),
-            Verifier::Token(_) | Verifier::Jws(_) | Verifier::Any(_) => None,
+            Verifier::Token(_) | Verifier::Jws(_) | Verifier::Origin(_) | Verifier::Any(_) => None,
         });
         let bare = || Scheme::hmac_body(Place::header("x-webhook-signature"), SignatureForm::Bare);
         let mut scheme = preset.unwrap_or_else(bare);
@@ -67,6 +67,12 @@ pub(super) fn verifier(reader: &mut Reader<'_>, profile: &mut Profile) {
         if !replace(&mut profile.verifier, &Verifier::Signed(scheme.clone())) {
             profile.verifier = Verifier::Signed(scheme);
         }
+    }
+    if let Some(origins) = origins(reader) {
+        if reader.has("token") || reader.has("signature") {
+            reader.fault("origins", "stands beside `token` or `signature`: a browser can keep no secret");
+        }
+        profile.verifier = Verifier::Origin(origins);
     }
     profile.key_form = reader.one_of("key_form", &KEY_FORMS).unwrap_or(profile.key_form);
 }
@@ -80,6 +86,18 @@ fn replace(verifier: &mut Verifier, new: &Verifier) -> bool {
         None => ways.push(new.clone()),
     }
     true
+}
+
+/// `origins = ["https://shop.example.com"]`: the pages that may call from browsers.
+fn origins(reader: &mut Reader<'_>) -> Option<Origins> {
+    let mut origins = Vec::new();
+    for text in reader.list("origins")? {
+        match Origin::parse(&text) {
+            Ok(origin) => origins.push(origin),
+            Err(fault) => reader.fault("origins", format!("`{text}` {fault}")),
+        }
+    }
+    Some(Origins::new(origins))
 }
 
 fn read(reader: &mut Reader<'_>, scheme: &mut Scheme) {

@@ -23,10 +23,12 @@ enum Form {
     Hex,
     /// Standard Webhooks' `whsec_` and base64.
     Whsec,
+    /// None: pages are known by their origin.
+    Origin,
 }
 
 /// All presets, in the order of the file.
-const SOURCES: [First; 6] = [
+const SOURCES: [First; 7] = [
     First { preset: "platform", secret: Some(Form::Hex), about: "Platform Core" },
     First {
         preset: "faithflow",
@@ -34,6 +36,11 @@ const SOURCES: [First; 6] = [
         about: "FaithFlow Enterprise; each campus has a secret of its own: `lychgate campus add`",
     },
     First { preset: "stripe", secret: Some(Form::Hex), about: "Stripe; put the endpoint's `whsec_…` here" },
+    First {
+        preset: "social-share",
+        secret: Some(Form::Origin),
+        about: "what visitors share, from the browser; list your pages' origins",
+    },
     First {
         preset: "standard-webhooks",
         secret: Some(Form::Whsec),
@@ -78,11 +85,12 @@ fn text() -> anyhow::Result<String> {
     for First { preset, secret, about } in &SOURCES {
         text.push_str(&format!("\n# {about}\n[[source]]\nname = \"{preset}\"\npreset = \"{preset}\"\n"));
         if let Some(form) = secret {
-            let secret = match form {
-                Form::Hex => hex::encode(random::<16>()?),
-                Form::Whsec => format!("whsec_{}", BASE64_STANDARD.encode(random::<24>()?)),
+            let line = match form {
+                Form::Hex => format!("secrets = [\"{}\"]\n", hex::encode(random::<16>()?)),
+                Form::Whsec => format!("secrets = [\"whsec_{}\"]\n", BASE64_STANDARD.encode(random::<24>()?)),
+                Form::Origin => "origins = [\"http://localhost:3000\"]\n".to_owned(),
             };
-            text.push_str(&format!("secrets = [\"{secret}\"]\n"));
+            text.push_str(&line);
         }
     }
     Ok(text)
