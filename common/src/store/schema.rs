@@ -28,10 +28,13 @@ impl Store {
     /// Applies what is missing and makes the first partitions. Several processes may call it at once; one does it.
     pub async fn migrate(&self) -> Result<Vec<Applied>, StoreError> {
         let mut client = self.client().await?;
+        // A migration takes as long as it takes, and so does waiting for another process's; a half of it helps nobody.
+        client.batch_execute("/* migrate_patience */ set statement_timeout = 0").await?;
         client.batch_execute("/* migrate_lock */ select pg_advisory_lock(hashtext('lychgate.migrate'))").await?;
         let ran = embedded::migrations::runner().run_async(&mut **client).await;
-        let unlocked =
-            client.batch_execute("/* migrate_unlock */ select pg_advisory_unlock(hashtext('lychgate.migrate'))").await;
+        let unlock =
+            "/* migrate_unlock */ select pg_advisory_unlock(hashtext('lychgate.migrate')); reset statement_timeout";
+        let unlocked = client.batch_execute(unlock).await;
         if unlocked.is_err() {
             // The lock lives as long as the connection; a connection that cannot unlock must not return to the pool.
             drop(deadpool_postgres::Object::take(client));
