@@ -1,7 +1,7 @@
 //! PostgreSQL away: no success without a row, a clear "come again", and everything works once it is back.
 
 use lychgate_tests::{
-    Postgres, eventually,
+    Broker, Postgres, eventually,
     sender::{platform, platform_user_created},
     settings::secrets::PLATFORM,
     stage::{QUICK, Stage},
@@ -32,4 +32,37 @@ async fn with_postgresql_away_nothing_is_promised_and_afterwards_everything_work
         stage.becomes(reply.event_id(), "succeeded").await;
     }
     assert_eq!(stage.database.count("select count(*) from platform_user").await, 5);
+}
+
+#[tokio::test]
+async fn with_a_broker_events_are_accepted_while_postgresql_is_away_and_processed_once_afterwards() {
+    let (postgres, broker) = tokio::join!(Postgres::start(), Broker::fresh());
+    let stage = Stage::on(postgres.fresh().await, Some(&broker.url()), QUICK).await;
+    let request = |n: usize| platform(PLATFORM, platform_user_created(&format!("w{n}"), &format!("u{n}")));
+    let before = stage.send(&request(0)).await;
+    stage.becomes(before.event_id(), "succeeded").await;
+
+    postgres.stop();
+    let mut accepted = Vec::new();
+    for n in 1..=20 {
+        let reply = stage.send(&request(n)).await;
+        assert!(reply.is_success(), "the broker has it, confirmed and whole: {reply:?}\n{}", stage.gateway.output());
+        accepted.push(reply.event_id());
+    }
+    let known = stage.send(&request(0)).await;
+    assert!(known.is_success(), "it cannot be known for a duplicate now: {known:?}");
+    postgres.start_again().await;
+    for id in accepted {
+        stage.becomes(id, "succeeded").await;
+    }
+    eventually("nothing is open", async || {
+        match stage.database.count("select count(*) from event_state where finished_at is null").await {
+            0 => Ok(()),
+            open => Err(open.to_string()),
+        }
+    })
+    .await;
+    assert_eq!(stage.database.count("select count(*) from platform_user").await, 21);
+    let twice = "select count(*) from event where key = 'w0'";
+    assert_eq!(stage.database.count(twice).await, 1, "the duplicate was dropped when it could be known");
 }
