@@ -6,6 +6,7 @@
 //! A source is built once from a [`Profile`] and its keys and never changes; a reload builds a new one. Nothing here
 //! talks to a network, a database or a broker.
 
+mod fault;
 mod forward;
 mod handshake;
 mod headers;
@@ -36,9 +37,9 @@ use std::{sync::Arc, time::Duration};
 
 use hyper::{Method, header::HeaderValue};
 use ipnet::IpNet;
-use thiserror::Error;
 
 pub use self::{
+    fault::SourceFault,
     forward::{Destination, Forward, ForwardFault},
     handshake::{Answer, Handshake, HandshakeRule},
     headers::{kept_headers, may_keep},
@@ -67,33 +68,6 @@ use crate::{
     secret::Secret,
     settings::{Rate, RateLimit},
 };
-
-/// A source that cannot be built.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SourceFault {
-    /// Nobody could ever be authenticated.
-    #[error("source `{source_name}` has no secret: set `secrets`")]
-    NoSecret {
-        /// The source.
-        source_name: Arc<str>,
-    },
-    /// No page may call it.
-    #[error("source `{source_name}` has no origin: set `origins`")]
-    NoOrigin {
-        /// The source.
-        source_name: Arc<str>,
-    },
-    /// A secret is of no use.
-    #[error("source `{source_name}`: secret {number} {fault}")]
-    Secret {
-        /// The source.
-        source_name: Arc<str>,
-        /// Which one, counted from 1.
-        number: usize,
-        /// What is wrong with it.
-        fault: KeyFault,
-    },
-}
 
 /// A source, immutable and cheap to clone.
 #[derive(Clone, Debug)]

@@ -208,7 +208,7 @@ mod tests {
 
     fn said(status: u16, body: &str) -> Result<AuthUser, SupabaseError> {
         let status = StatusCode::from_u16(status).unwrap();
-        verdict(&Answer { status, retry_after: None, body: Bytes::copy_from_slice(body.as_bytes()) })
+        verdict(&Answer { status, retry_after: None, location: None, body: Bytes::copy_from_slice(body.as_bytes()) })
     }
 
     #[test]

@@ -85,6 +85,10 @@ fn credentials(verifier: &Verifier) -> String {
             };
             format!("a JSON Web Token ({}) {at}", names.join(", "))
         }
+        Verifier::Origin(origins) => {
+            let origins: Vec<&str> = origins.all().iter().map(|origin| origin.as_str()).collect();
+            format!("no secret: called from pages of {}", origins.join(", "))
+        }
         Verifier::Any(_) => "any of several ways".to_owned(),
     });
     ways.collect::<Vec<_>>().join(", or ")
