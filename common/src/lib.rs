@@ -17,6 +17,7 @@ pub mod ops;
 pub mod outcome;
 pub mod process;
 pub mod queue;
+pub mod rehearse;
 pub mod secret;
 pub mod settings;
 pub mod source;

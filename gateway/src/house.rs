@@ -11,6 +11,7 @@ use lychgate_common::{
     live::Live,
     outcome::Outcomes,
     queue::Queue,
+    rehearse::Rehearse,
     settings::Settings,
     source::Source,
     store::{Group, GroupLimits, NewEvent, Recorded, Recorder, Store},
@@ -18,8 +19,8 @@ use lychgate_common::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    delivery_log::DeliveryLog, key_sets::KeySets, metrics::Metrics, publisher::Publisher, routes::Routes,
-    throttle::Throttle,
+    delivery_log::DeliveryLog, health_monitor::Monitor, key_sets::KeySets, metrics::Metrics, publisher::Publisher,
+    routes::Routes, throttle::Throttle,
 };
 
 /// What a house is built from.
@@ -41,6 +42,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// The time.
     pub clock: Clock,
+    /// What asks the handlers, in a process that has some.
+    pub rehearse: Option<Arc<dyn Rehearse>>,
 }
 
 /// The gateway, ready to serve.
@@ -60,13 +63,15 @@ pub struct House {
     pub(crate) throttle: Throttle,
     pub(crate) log: DeliveryLog,
     pub(crate) key_sets: KeySets,
+    pub(crate) monitor: Monitor,
+    pub(crate) rehearse: Option<Arc<dyn Rehearse>>,
     pub(crate) in_flight: Arc<Semaphore>,
 }
 
 impl House {
     /// Builds the house and starts its writers. Must be called inside a tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { settings, sources, store, queue, outcomes, campuses, metrics, clock } = parts;
+        let Parts { settings, sources, store, queue, outcomes, campuses, metrics, clock, rehearse } = parts;
         let limits = GroupLimits {
             writers: usize::from(settings.gateway.record_writers),
             items: usize::from(settings.gateway.record_batch),
@@ -81,6 +86,8 @@ impl House {
             throttle: Throttle::new(&settings.gateway, &sources),
             log: DeliveryLog::start(store.clone(), metrics.clone()),
             key_sets: KeySets::new(),
+            monitor: Monitor::default(),
+            rehearse,
             in_flight: Arc::new(Semaphore::new(count(settings.gateway.in_flight))),
             routes: Live::new(Routes::new(sources)),
             settings,

@@ -24,9 +24,9 @@ use crate::{
 };
 
 pub(crate) use self::{
-    authenticate::Authenticated,
+    authenticate::{Authenticated, verify},
     identify::Identified,
-    limit::{Admitted, Arrival},
+    limit::{Admitted, Arrival, client, read},
     publish::Published,
     record::{Fate, Recorded},
 };

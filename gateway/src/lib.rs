@@ -13,9 +13,11 @@ mod answer;
 mod cors;
 mod delivery_log;
 mod duties;
+mod health_monitor;
 mod house;
 mod ingest;
 mod key_sets;
+mod magic;
 mod metrics;
 pub mod process;
 mod publisher;
@@ -24,6 +26,7 @@ mod refusal;
 mod reply;
 mod routes;
 mod server;
+mod simulation;
 mod throttle;
 
 pub use self::{

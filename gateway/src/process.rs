@@ -49,6 +49,7 @@ pub async fn accept(ground: &Ground, sources: Vec<Source>, listener: TcpListener
         campuses: ground.campuses.clone(),
         metrics,
         clock: ground.clock.clone(),
+        rehearse: ground.rehearse.clone(),
     });
     let reloading = {
         let house = Arc::clone(&house);

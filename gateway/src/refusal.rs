@@ -43,6 +43,14 @@ pub(crate) enum Refusal {
     Overloaded,
     /// The event could not be made durable.
     NotDurable,
+    /// A magic token that is unknown, expired or spent.
+    MagicToken,
+    /// What a page needs is away.
+    Unavailable,
+    /// No operator's token is configured.
+    SimulationOff,
+    /// This process has no handlers to ask.
+    NoHandlers,
 }
 
 impl Refusal {
@@ -59,7 +67,10 @@ impl Refusal {
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::Source(refused) => refused.status(),
             Self::KeyConflict(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Overloaded | Self::NotDurable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::NotDurable | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::MagicToken => StatusCode::UNAUTHORIZED,
+            Self::SimulationOff => StatusCode::FORBIDDEN,
+            Self::NoHandlers => StatusCode::NOT_IMPLEMENTED,
         }
     }
 
@@ -82,6 +93,10 @@ impl Refusal {
             Self::KeyConflict(_) => "key_conflict",
             Self::Overloaded => "overloaded",
             Self::NotDurable => "not_durable",
+            Self::MagicToken => "magic_token",
+            Self::Unavailable => "unavailable",
+            Self::SimulationOff => "simulation_off",
+            Self::NoHandlers => "no_handlers",
         }
     }
 
@@ -108,6 +123,14 @@ impl Refusal {
             ),
             Self::Overloaded => "Too busy: retry shortly".to_owned(),
             Self::NotDurable => "The event could not be stored: retry shortly".to_owned(),
+            Self::MagicToken => "Invalid or expired magic token: ask for a new one".to_owned(),
+            Self::Unavailable => "Temporarily unavailable: retry shortly".to_owned(),
+            Self::SimulationOff => "Simulation is switched off: set ops.operator_token to allow it".to_owned(),
+            Self::NoHandlers => {
+                "This gateway runs without handlers: simulate with `lychgate up`, or rehearse a stored \
+                event with `lychgate dead-letters rehearse`"
+                    .to_owned()
+            }
         }
     }
 
@@ -116,7 +139,7 @@ impl Refusal {
         match self {
             Self::AddressLimited(wait) | Self::SourceLimited(wait) => Some(*wait),
             Self::Overloaded => Some(Duration::from_secs(1)),
-            Self::NotDurable => Some(Duration::from_secs(5)),
+            Self::NotDurable | Self::Unavailable => Some(Duration::from_secs(5)),
             Self::Source(Refused::KeysUnreachable) => Some(lychgate_common::source::COOL_DOWN),
             Self::NotFound
             | Self::MethodNotAllowed(_)
@@ -129,7 +152,10 @@ impl Refusal {
             | Self::Source(_)
             | Self::TenantUnknown
             | Self::TenantDisabled
-            | Self::KeyConflict(_) => None,
+            | Self::KeyConflict(_)
+            | Self::MagicToken
+            | Self::SimulationOff
+            | Self::NoHandlers => None,
         }
     }
 
@@ -149,7 +175,11 @@ impl Refusal {
             | Self::TenantDisabled
             | Self::SourceLimited(_)
             | Self::Overloaded
-            | Self::NotDurable => false,
+            | Self::NotDurable
+            | Self::MagicToken
+            | Self::Unavailable
+            | Self::SimulationOff
+            | Self::NoHandlers => false,
         }
     }
 

@@ -21,6 +21,12 @@ pub(crate) enum Door<'a> {
     Receipt(EventId),
     /// The description of this interface.
     OpenApi,
+    /// How everything is.
+    HealthMonitor,
+    /// Signing in with a magic token.
+    Magic,
+    /// What would a payload do?
+    Simulation,
 }
 
 /// The table of doors.
@@ -56,12 +62,15 @@ impl Routes {
                 false => Err(Refusal::MethodNotAllowed(allowed(source))),
             };
         }
-        let door = match path.strip_prefix("/events/") {
-            Some(id) => Door::Receipt(id.parse().map_err(|_| Refusal::NotFound)?),
-            None if path == "/openapi.json" => Door::OpenApi,
-            None => return Err(Refusal::NotFound),
+        let (door, right) = match (path, path.strip_prefix("/events/")) {
+            (_, Some(id)) => (Door::Receipt(id.parse().map_err(|_| Refusal::NotFound)?), Method::GET),
+            ("/openapi.json", None) => (Door::OpenApi, Method::GET),
+            ("/webhooks/health-monitor", None) => (Door::HealthMonitor, Method::GET),
+            ("/auth/magic", None) => (Door::Magic, Method::POST),
+            ("/webhooks/test-simulation", None) => (Door::Simulation, Method::POST),
+            (_, None) => return Err(Refusal::NotFound),
         };
-        if method == Method::GET { Ok(door) } else { Err(Refusal::MethodNotAllowed("GET".to_owned())) }
+        if *method == right { Ok(door) } else { Err(Refusal::MethodNotAllowed(right.to_string())) }
     }
 
     fn matching(&self, path: &str) -> Option<(&Source, Params)> {

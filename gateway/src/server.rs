@@ -29,12 +29,13 @@ use tokio::{
 };
 
 use crate::{
-    cors, duties,
+    cors, duties, health_monitor,
     house::{House, count},
-    ingest, receipt,
+    ingest, magic, receipt,
     refusal::Refusal,
     reply::{self, Reply},
     routes::Door,
+    simulation,
 };
 
 /// How long to rest when the system has no more sockets to give.
@@ -148,6 +149,9 @@ async fn answer(house: Arc<House>, request: Request<Incoming>, peer: SocketAddr)
             HeaderValue::from_static("application/json"),
             bytes::Bytes::from_static(include_bytes!("../openapi.json")),
         ),
+        Ok(Door::HealthMonitor) => health_monitor::page(&house).await,
+        Ok(Door::Magic) => magic::sign_in(&house, request, peer).await,
+        Ok(Door::Simulation) => simulation::simulate(&house, request, peer).await,
         Err(refusal) => {
             house.metrics.refused("", &refusal);
             reply::refusal(&refusal)

@@ -15,6 +15,7 @@ mod first_contact;
 mod forwards;
 mod harness;
 mod ibam;
+mod ibam_webhooks;
 mod platform;
 mod queue_contract;
 mod reconciles;

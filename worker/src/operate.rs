@@ -5,6 +5,7 @@
 
 pub mod campus;
 pub mod dead_letters;
+pub mod ibam;
 pub mod rehearse;
 pub mod replay;
 

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use lychgate_common::{
     campus::Directory,
+    event::Event,
     process::{self, Addresses, Ground, StartError},
+    rehearse::Rehearse,
     settings::Settings,
     source::Source,
     store::WorkerName,
     telemetry::{BUILD, VERSION},
 };
+use serde_json::Value;
 
 use crate::{
     House, Metrics, Parts,
@@ -25,6 +29,7 @@ use crate::{
         stripe::Stripe,
         systemeio::SystemeIo,
     },
+    operate::rehearse::rehearse_event,
     reconcile::{self, Reconciler},
     run as work_upon,
     supabase::Supabase,
@@ -95,6 +100,21 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
         }
     }
     Ok(())
+}
+
+/// Rehearses for the gateway in the same process.
+#[derive(Debug)]
+struct Rehearser(Registry);
+
+impl Rehearse for Rehearser {
+    fn rehearse<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Value> {
+        Box::pin(async { serde_json::to_value(rehearse_event(&self.0, event).await).unwrap_or_default() })
+    }
+}
+
+/// What a gateway upon this ground asks about payloads.
+pub fn rehearser(ground: &Ground, sources: &[Source]) -> Result<Arc<dyn Rehearse>, StartError> {
+    Ok(Arc::new(Rehearser(handlers(ground, sources)?)))
 }
 
 /// The handlers that this ground can feed, for the corridor and for rehearsals.

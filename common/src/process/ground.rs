@@ -17,6 +17,7 @@ use crate::{
     ops::{Health, Ops, State},
     outcome::Outcomes,
     queue::{Queue, QueueState, broker::Broker, in_store::StoreQueue},
+    rehearse::Rehearse,
     settings::Settings,
     source::Source,
     stop::Stop,
@@ -43,6 +44,8 @@ pub struct Ground {
     pub campuses: Option<Arc<Directory>>,
     /// The process's metrics.
     pub registry: Registry,
+    /// What asks the handlers, in a process that has some; the worker's half puts it in.
+    pub rehearse: Option<Arc<dyn Rehearse>>,
     /// When to end.
     pub stop: Stop,
     connections: CancellationToken,
@@ -67,7 +70,20 @@ impl Ground {
         let campuses = vault.as_ref().map(directory);
         let (outcomes, registry) = (Outcomes::default(), Registry::new());
         let reloads = watch::Sender::new([].into());
-        Ok(Self { settings, clock, store, queue, outcomes, vault, campuses, registry, stop, connections, reloads })
+        Ok(Self {
+            settings,
+            clock,
+            store,
+            queue,
+            outcomes,
+            vault,
+            campuses,
+            registry,
+            rehearse: None,
+            stop,
+            connections,
+            reloads,
+        })
     }
 
     /// Waits until the database is there and has the schema of this build. A schema of another version is an error at

@@ -32,7 +32,8 @@ use crate::settings::{Faults, Reader, Section, Settings};
 const NAME_LENGTH: usize = 64;
 
 /// Paths of the public listener that are not sources'.
-const TAKEN: [&str; 5] = ["/v2/webhooks", "/events/", "/auth/", "/openapi.json", "/webhooks/health-monitor"];
+const TAKEN: [&str; 6] =
+    ["/v2/webhooks", "/events/", "/auth/", "/openapi.json", "/webhooks/health-monitor", "/webhooks/test-simulation"];
 
 /// How a time of the body may be written.
 const TIME_FORMS: [(&str, TimeForm); 4] =

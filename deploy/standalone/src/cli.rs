@@ -9,7 +9,13 @@ use lychgate_common::process::Options;
 
 pub(crate) use self::moment::Moment;
 use crate::command::{
-    campus::Campus, check::Check, dead_letters::DeadLetters, events::Events, secrets::Secrets, send::Send,
+    campus::Campus,
+    check::Check,
+    dead_letters::DeadLetters,
+    events::Events,
+    ibam::{Ibam, MagicTokens},
+    secrets::Secrets,
+    send::Send,
     topology::Topology,
 };
 
@@ -57,6 +63,12 @@ pub(crate) enum Command {
     /// Manage the campuses whose members FaithFlow keeps in step
     #[command(subcommand)]
     Campus(Campus),
+    /// Manage what Systeme.io's tags, courses and plans mean at IBAM
+    #[command(subcommand)]
+    Ibam(Ibam),
+    /// Let a learner of IBAM in by hand
+    #[command(subcommand)]
+    MagicToken(MagicTokens),
     /// See which secrets are in force, and when each last verified a request
     #[command(subcommand)]
     Secrets(Secrets),

@@ -4,6 +4,7 @@ pub(crate) mod campus;
 pub(crate) mod check;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
+pub(crate) mod ibam;
 mod migrate;
 pub(crate) mod secrets;
 pub(crate) mod send;
@@ -31,6 +32,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Events(events) => block_on(events::run(&events, &Found::read(&common)?)),
         Command::DeadLetters(dead_letters) => block_on(dead_letters::run(&dead_letters, &Found::read(&common)?)),
         Command::Campus(campus) => block_on(campus::run(campus, &Found::read(&common)?)),
+        Command::Ibam(asked) => block_on(ibam::run(asked, &Found::read(&common)?)),
+        Command::MagicToken(asked) => block_on(ibam::magic_token(asked, &Found::read(&common)?)),
         Command::Topology(topology) => block_on(topology::run(topology, &Found::read(&common)?)),
         Command::Secrets(secrets) => block_on(secrets::run(&secrets, &Found::read(&common)?)),
         Command::Migrate => block_on(migrate::run(&Found::read(&common)?)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lychgate_common::{
     campus::Campus,
-    source::{Key, KeyForm, Keys, Request},
+    source::{Authentic, Key, KeyForm, Keys, Refused, Request, Source},
 };
 
 use super::{Admitted, Trail};
@@ -44,18 +44,8 @@ pub(crate) async fn authenticate<'a>(
 ) -> Result<Authenticated<'a>, Refusal> {
     let source = admitted.arrival.source;
     let request = admitted.request();
-    let (verified, campus) = match source.keys() {
-        Keys::Fixed(keys) => {
-            house.key_sets.refresh(source, &request).await;
-            (source.authenticate(&request, keys), None)
-        }
-        Keys::ByTenant => {
-            let hint = source.tenant_hint(&request)?;
-            let campus = campus(house, hint.as_deref()).await?;
-            trail.tenant = Some(Arc::from(campus.id.to_string()));
-            (source.authenticate(&request, &keys_of(&campus, house)), Some(campus))
-        }
-    };
+    let (verified, campus) = verify(house, source, &request).await?;
+    trail.tenant = campus.as_ref().map(|campus| Arc::from(campus.id.to_string()));
     let authentic = verified.inspect_err(|refused| {
         if refused.is_authentication() {
             house.throttle.failed(admitted.arrival.address);
@@ -72,6 +62,25 @@ pub(crate) async fn authenticate<'a>(
     }
     let share = house.throttle.share(source.name())?;
     Ok(Authenticated { admitted, tenant, share, payload: authentic.payload })
+}
+
+/// Checks credentials against the keys that the source has now; the campus, where its keys are a campus's.
+pub(crate) async fn verify(
+    house: &House,
+    source: &Source,
+    request: &Request<'_>,
+) -> Result<(Result<Authentic, Refused>, Option<Arc<Campus>>), Refusal> {
+    match source.keys() {
+        Keys::Fixed(keys) => {
+            house.key_sets.refresh(source, request).await;
+            Ok((source.authenticate(request, keys), None))
+        }
+        Keys::ByTenant => {
+            let hint = source.tenant_hint(request)?;
+            let campus = campus(house, hint.as_deref()).await?;
+            Ok((source.authenticate(request, &keys_of(&campus, house)), Some(campus)))
+        }
+    }
 }
 
 async fn campus(house: &House, name: Option<&str>) -> Result<Arc<Campus>, Refusal> {

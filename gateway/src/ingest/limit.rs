@@ -110,7 +110,12 @@ pub(crate) async fn limit<'a>(
 }
 
 /// Reads the body to its end, its limit or its deadline, whichever comes first.
-async fn read(mut body: Incoming, declared: Option<usize>, most: usize, house: &House) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(
+    mut body: Incoming,
+    declared: Option<usize>,
+    most: usize,
+    house: &House,
+) -> Result<Bytes, Refusal> {
     let deadline = house.settings.gateway.body_deadline;
     let reading = async {
         let mut first: Option<Bytes> = None;
@@ -138,7 +143,7 @@ async fn read(mut body: Incoming, declared: Option<usize>, most: usize, house: &
 
 /// The client's address: the peer's, unless that is a trusted proxy; then the rightmost address of `X-Forwarded-For`
 /// that is not one. The leftmost is whatever the client chose to write.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[ipnet::IpNet]) -> IpAddr {
+pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[ipnet::IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     let peer = peer.to_canonical();
     if !is_trusted(&peer) {

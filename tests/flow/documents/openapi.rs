@@ -11,7 +11,8 @@ use super::{follows, read};
 const FILE: &str = "gateway/openapi.json";
 
 /// The listener's own pages; everything else is a source's.
-const PAGES: [&str; 2] = ["/events/{id}", "/openapi.json"];
+const PAGES: [&str; 5] =
+    ["/events/{id}", "/openapi.json", "/auth/magic", "/webhooks/health-monitor", "/webhooks/test-simulation"];
 
 fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
@@ -149,6 +150,7 @@ fn the_description_has_every_preset_s_path_and_every_page() {
         known.extend(schemes(preset));
     }
     document["paths"] = Value::Object(paths);
+    known.insert("operator".to_owned(), document["components"]["securitySchemes"]["operator"].clone());
     document["components"]["securitySchemes"] = Value::Object(known);
     follows(FILE, &(serde_json::to_string_pretty(&document).unwrap() + "\n"));
 }

@@ -100,7 +100,7 @@ fn overrides(options: &UpOptions) -> Vec<Override> {
 
 /// Brings the schema up to date, says that we are ready, and runs gateway and worker to their end.
 async fn serve(
-    ground: Ground,
+    mut ground: Ground,
     sources: Vec<Source>,
     listener: TcpListener,
     ops: TcpListener,
@@ -110,6 +110,7 @@ async fn serve(
     ground.reload_on_hangup()?;
     ground.serve_ops(ops)?;
     ready();
+    ground.rehearse = Some(lychgate_worker::process::rehearser(&ground, &sources)?);
     let working = lychgate_worker::process::work(&ground, &sources);
     let accepting = lychgate_gateway::process::accept(&ground, sources.clone(), listener);
     let ended = tokio::try_join!(accepting, working);
