@@ -16,6 +16,7 @@ mod forwards;
 mod harness;
 mod ibam;
 mod ibam_webhooks;
+mod own_handler;
 mod platform;
 mod queue_contract;
 mod reconciles;
