@@ -10,6 +10,7 @@ mod campuses;
 mod database_down;
 mod dead_letters;
 mod documents;
+mod fairness;
 mod faithflow;
 mod first_contact;
 mod forwards;
