@@ -10,7 +10,7 @@ use crate::secret::Secret;
 section! {
     /// Supabase Auth. Without a URL the auth users are rows of `auth_users`.
     pub struct SupabaseSettings in "supabase" {
-        /// The project's URL, like "https://abc.supabase.co". Unset: auth users are kept in our own table alone.
+        /// The project's https URL, as its dashboard shows it. Unset: auth users are kept in our own table alone.
         url: Option<Url> = None;
         /// The project's service key, by reference. It may create users, so it belongs to the worker only.
         service_key: Option<Secret> = None;

@@ -29,7 +29,7 @@ section! {
 section! {
     /// Embeddings of passages, from an OpenAI-compatible endpoint.
     pub struct EmbeddingsSettings in "embeddings" {
-        /// The endpoint, e.g. https://api.openai.com/v1/embeddings. Unset: passages are found by their words only.
+        /// The endpoint's https URL, the one that ends in `/v1/embeddings`. Unset: passages are found by their words only.
         url: Option<Url> = None;
         /// Its API key, sent as a bearer token.
         key: Option<Secret> = None;

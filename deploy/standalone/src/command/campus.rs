@@ -52,7 +52,7 @@ pub(crate) struct Add {
     /// A name for people; the church id unless given
     #[arg(long)]
     name: Option<String>,
-    /// Base URL of the core system, e.g. https://core.example.org
+    /// Base URL of the core system, with https
     #[arg(long, value_name = "URL")]
     core_url: String,
     /// Bearer token for the core system: `env:NAME`, `file:PATH`, or the token itself
