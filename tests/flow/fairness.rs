@@ -23,10 +23,8 @@ const NARROW: &str = r#"
 schedule = ["100ms", "200ms", "300ms", "400ms", "500ms"]
 [worker]
 concurrency = 4
-handler_deadline = "4s"
+handler_deadline = "6s"
 lease = "60s"
-[faithflow]
-core_timeout = "2s"
 [forward]
 timeout = "3s"
 breaker_failures = 1000

@@ -17,7 +17,7 @@ use crate::{attempt, house::House, waiting::Waiting};
 /// A delivery that waits longer than this in memory, with no room left beside it, is in the others' way.
 const CROWDED: Duration = Duration::from_secs(2);
 /// How often to look whether it is crowded.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Consumes until stopped, then waits for what is under way, within the drain deadline.
 pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
@@ -30,6 +30,7 @@ pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
     let mut waiting = Waiting::new(worker.retry_share.of(concurrency));
     let mut look = tokio::time::interval(LOOK);
     let mut left_out = Vec::new();
+    let mut crowded = false;
     loop {
         tokio::select! {
             delivery = deliveries.next(), if waiting.len() < prefetch => match delivery {
@@ -47,10 +48,12 @@ pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
             _ = look.tick() => {
                 let in_memory = waiting.len() + concurrency - permits.available_permits();
                 match &house.queue {
-                    Queue::Broker(_) if in_memory >= prefetch && waiting.oldest() > CROWDED => {
-                        park(&house, waiting.crowd(concurrency)).await;
+                    // Once it is crowded, what comes next is most likely more of the same: it need not grow old first.
+                    Queue::Broker(_) if in_memory >= prefetch && (crowded || waiting.oldest() > CROWDED) => {
+                        crowded = true;
+                        park(&house, waiting.crowd()).await;
                     }
-                    Queue::Broker(_) => {}
+                    Queue::Broker(_) => crowded = crowded && in_memory > concurrency,
                     Queue::Store(queue) => {
                         let saturated = waiting.saturated(worker.source_share.of(prefetch));
                         if saturated != left_out {

@@ -74,23 +74,17 @@ impl Waiting {
         self.held.front().map_or(Duration::ZERO, |(since, _)| since.elapsed())
     }
 
-    /// Takes out all of the source that has the most waiting, but for `keep`: to be parked out of the others' way.
-    pub(crate) fn crowd(&mut self, keep: usize) -> Vec<Delivery> {
+    /// Takes out all of the source that has the most waiting: to be parked out of the others' way.
+    pub(crate) fn crowd(&mut self) -> Vec<Delivery> {
         let mut counts: HashMap<Arc<str>, usize> = HashMap::new();
         for (_, delivery) in &self.held {
             *counts.entry(Arc::clone(&delivery.message.event.source)).or_default() += 1;
         }
         let Some((noisiest, _)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return Vec::new() };
-        let (mut kept, mut crowd) = (0, Vec::new());
-        for (since, delivery) in std::mem::take(&mut self.held) {
-            if delivery.message.event.source == noisiest && kept >= keep {
-                crowd.push(delivery);
-            } else {
-                kept += usize::from(delivery.message.event.source == noisiest);
-                self.held.push_back((since, delivery));
-            }
-        }
-        crowd
+        let (crowd, others): (Vec<_>, Vec<_>) =
+            self.held.drain(..).partition(|(_, delivery)| delivery.message.event.source == noisiest);
+        self.held.extend(others);
+        crowd.into_iter().map(|(_, delivery)| delivery).collect()
     }
 
     /// Sources that have at least `most` running or waiting.
