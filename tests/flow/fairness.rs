@@ -45,7 +45,9 @@ fn webhook(name: &str) -> Request {
         .header("Idempotency-Key", unique())
 }
 
-async fn a_quiet_event_overtakes(kind: QueueKind) {
+on_both!(a_noisy_source_does_not_starve_a_quiet_one);
+
+async fn a_noisy_source_does_not_starve_a_quiet_one(kind: QueueKind) {
     let slow = Receiver::start(|_| Answer { after: Duration::from_secs(1), ..Answer::status(200) }).await;
     let quick = Receiver::start(|_| Answer::status(200)).await;
     let sources = format!("{NARROW}{}{}", source("noisy", &slow.url()), source("quiet", &quick.url()));
@@ -60,14 +62,4 @@ async fn a_quiet_event_overtakes(kind: QueueKind) {
         .count("select count(*) from event_state where source = 'noisy' and finished_at is not null")
         .await;
     assert!(finished < i64::try_from(NOISE).unwrap() - 12, "the quiet event waited behind {finished} of {NOISE}");
-}
-
-#[tokio::test]
-async fn a_noisy_source_does_not_starve_a_quiet_one_over_the_store() {
-    a_quiet_event_overtakes(QueueKind::Store).await;
-}
-
-#[tokio::test]
-async fn a_noisy_source_does_not_starve_a_quiet_one_over_rabbitmq() {
-    a_quiet_event_overtakes(QueueKind::Broker).await;
 }

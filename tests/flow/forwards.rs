@@ -31,8 +31,8 @@ fn source(name: &str, to: &[String], private: bool) -> String {
     )
 }
 
-async fn stage(sources: &str) -> Stage {
-    Stage::set_with(QueueKind::Store, &format!("{QUICK}{BREAKER_OFF}{sources}")).await
+async fn stage(kind: QueueKind, sources: &str) -> Stage {
+    Stage::set_with(kind, &format!("{QUICK}{BREAKER_OFF}{sources}")).await
 }
 
 fn webhook(name: &str, body: &str) -> Request {
@@ -53,10 +53,18 @@ fn of(receiver: &Receiver, id: Uuid) -> Vec<Received> {
     receiver.seen().into_iter().filter(|received| received.header("webhook-id") == Some(id.as_str())).collect()
 }
 
-#[tokio::test]
-async fn a_forwarded_event_arrives_byte_for_byte_signed_so_that_any_standard_webhooks_library_takes_it() {
+on_both!(
+    a_forwarded_event_arrives_byte_for_byte_signed_so_that_any_standard_webhooks_library_takes_it,
+    of_several_destinations_only_those_that_failed_are_called_again,
+    what_a_destination_refuses_is_a_dead_letter_at_once_and_its_replay_is_delivered,
+    a_slow_destination_holds_only_its_own_deliveries,
+);
+
+async fn a_forwarded_event_arrives_byte_for_byte_signed_so_that_any_standard_webhooks_library_takes_it(
+    kind: QueueKind,
+) {
     let receiver = Receiver::start(|_| Answer::status(204)).await;
-    let stage = stage(&source("shop", &[format!("{}/hooks?tenant=7", receiver.url())], true)).await;
+    let stage = stage(kind, &source("shop", &[format!("{}/hooks?tenant=7", receiver.url())], true)).await;
     let body = "a=1&b=\u{e9} \"quoted\"";
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let sent =
@@ -81,7 +89,7 @@ async fn a_forwarded_event_arrives_byte_for_byte_signed_so_that_any_standard_web
 #[tokio::test]
 async fn the_libraries_of_standard_webhooks_verify_what_is_forwarded_and_refuse_what_was_changed() {
     let receiver = Receiver::start(|_| Answer::status(200)).await;
-    let stage = stage(&source("shop", &[receiver.url()], true)).await;
+    let stage = stage(QueueKind::Store, &source("shop", &[receiver.url()], true)).await;
     let body = r#"{"type": "order.paid", "data": {"id": 7}}"#;
     let id = accepted(&stage, "shop", body).await;
     stage.becomes(id, "succeeded").await;
@@ -94,13 +102,12 @@ async fn the_libraries_of_standard_webhooks_verify_what_is_forwarded_and_refuse_
     }
 }
 
-#[tokio::test]
-async fn of_several_destinations_only_those_that_failed_are_called_again() {
+async fn of_several_destinations_only_those_that_failed_are_called_again(kind: QueueKind) {
     let down = Arc::new(AtomicBool::new(true));
     let switch = Arc::clone(&down);
     let good = Receiver::start(|_| Answer::status(200)).await;
     let shaky = Receiver::start(move |_| Answer::status(if switch.load(Ordering::SeqCst) { 503 } else { 200 })).await;
-    let stage = stage(&source("shop", &[good.url(), shaky.url()], true)).await;
+    let stage = stage(kind, &source("shop", &[good.url(), shaky.url()], true)).await;
     let id = accepted(&stage, "shop", "{}").await;
     eventually("the shaky one was called twice", async || match of(&shaky, id).len() {
         0 | 1 => Err(String::new()),
@@ -116,9 +123,7 @@ async fn of_several_destinations_only_those_that_failed_are_called_again() {
     assert!(stamps.iter().all(Option::is_some), "each attempt is signed anew, under the same id");
 }
 
-// The receiver answers while the command waits for the replay's outcome.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_destination_refuses_is_a_dead_letter_at_once_and_its_replay_is_delivered() {
+async fn what_a_destination_refuses_is_a_dead_letter_at_once_and_its_replay_is_delivered(kind: QueueKind) {
     let refuse = Arc::new(AtomicBool::new(true));
     let switch = Arc::clone(&refuse);
     let receiver = Receiver::start(move |_| match switch.load(Ordering::SeqCst) {
@@ -126,7 +131,7 @@ async fn what_a_destination_refuses_is_a_dead_letter_at_once_and_its_replay_is_d
         false => Answer::status(200),
     })
     .await;
-    let stage = stage(&source("shop", &[receiver.url()], true)).await;
+    let stage = stage(kind, &source("shop", &[receiver.url()], true)).await;
     let id = accepted(&stage, "shop", "{}").await;
     stage.becomes(id, "dead").await;
     assert_eq!(of(&receiver, id).len(), 1);
@@ -150,7 +155,7 @@ async fn a_private_address_is_not_called_unless_the_source_allows_it_and_no_redi
     let closed = source("closed", &[secret_service.url()], false);
     let named = source("named", &[secret_service.url().replace("127.0.0.1", "localhost")], false);
     let bounced = source("bounced", &[bouncing.url()], true);
-    let stage = stage(&format!("{closed}{named}{bounced}")).await;
+    let stage = stage(QueueKind::Store, &format!("{closed}{named}{bounced}")).await;
     for (name, class) in
         [("closed", "forward_forbidden"), ("named", "forward_forbidden"), ("bounced", "forward_redirected")]
     {
@@ -164,12 +169,11 @@ async fn a_private_address_is_not_called_unless_the_source_allows_it_and_no_redi
     assert!(secret_service.seen().is_empty());
 }
 
-#[tokio::test]
-async fn a_slow_destination_holds_only_its_own_deliveries() {
+async fn a_slow_destination_holds_only_its_own_deliveries(kind: QueueKind) {
     let slow = Receiver::start(|_| Answer { after: Duration::from_secs(60), ..Answer::status(200) }).await;
     let quick = Receiver::start(|_| Answer::status(200)).await;
     let sources = format!("{}{}", source("slow", &[slow.url()], true), source("quick", &[quick.url()], true));
-    let stage = stage(&sources).await;
+    let stage = stage(kind, &sources).await;
     let mut held = Vec::new();
     for _ in 0..150 {
         held.push(accepted(&stage, "slow", "{}").await);

@@ -62,9 +62,13 @@ fn enrolled() -> Value {
 
 const ACCESS: &str = "select course_id from course_access where active order by 1";
 
-#[tokio::test]
-async fn sales_enrolments_and_tags_become_users_with_access_and_their_token_signs_in_once() {
-    let stage = Stage::set_with(QueueKind::Store, &sources("")).await;
+on_both!(
+    sales_enrolments_and_tags_become_users_with_access_and_their_token_signs_in_once,
+    a_cycle_of_organisations_is_a_dead_letter_that_says_so,
+);
+
+async fn sales_enrolments_and_tags_become_users_with_access_and_their_token_signs_in_once(kind: QueueKind) {
+    let stage = Stage::set_with(kind, &sources("")).await;
     let courses = stage.database.connect().await;
     courses
         .batch_execute("insert into courses (course_id, systeme_course_id) values ('foundations', '680647')")
@@ -125,9 +129,8 @@ async fn the_tag_map_is_managed_by_command_and_takes_effect_without_a_restart() 
     assert!(wrong.err.contains("line 2: missing field `course_id`"), "{wrong:?}");
 }
 
-#[tokio::test]
-async fn a_cycle_of_organisations_is_a_dead_letter_that_says_so() {
-    let stage = Stage::set_with(QueueKind::Store, &sources("")).await;
+async fn a_cycle_of_organisations_is_a_dead_letter_that_says_so(kind: QueueKind) {
+    let stage = Stage::set_with(kind, &sources("")).await;
     let moved = |id: &str, parent: &str| json!({"type": "organisation.moved", "id": format!("{id}-{parent}"), "data": {"organisation": {"id": id, "parent_id": parent}}});
     let send = async |id: &str, parent: &str| {
         let request = signed("/webhooks/systeme-church-leader", "organisation.moved", id, &moved(id, parent));

@@ -1,6 +1,28 @@
 //! The promises, one module each, tried on the real binaries against real servers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+/// Makes two tests of each promise (`async fn promise(kind: QueueKind)`): with the store as the queue, and over RabbitMQ.
+macro_rules! on_both {
+    ($($promise:ident),+ $(,)?) => {
+        mod over_the_store {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $promise() {
+                    super::$promise(lychgate_tests::stage::QueueKind::Store).await;
+                }
+            )+
+        }
+        mod over_rabbitmq {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $promise() {
+                    super::$promise(lychgate_tests::stage::QueueKind::Broker).await;
+                }
+            )+
+        }
+    };
+}
+
 mod accepts_once;
 mod apply;
 mod atomic_guide;

@@ -2,13 +2,6 @@
 
 use super::*;
 
-macro_rules! on_both {
-    ($($promise:ident),+ $(,)?) => {
-        mod store { $( #[tokio::test(flavor = "multi_thread")] async fn $promise() { super::$promise(super::QueueKind::Store).await } )+ }
-        mod broker { $( #[tokio::test(flavor = "multi_thread")] async fn $promise() { super::$promise(super::QueueKind::Broker).await } )+ }
-    };
-}
-
 on_both!(
     what_is_done_is_delivered_once_and_leaves_nothing_behind,
     no_more_is_out_than_the_intake_allows,
