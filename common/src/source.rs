@@ -221,7 +221,9 @@ impl Source {
         self.require_credentials(request)?;
         let naming = &self.0.profile.naming;
         match self.0.keys {
-            Keys::ByTenant => naming.tenant(&Reading::picking(request, request.body, naming.tenant.iter(), true)?),
+            Keys::ByTenant => Reading::picking(request, request.body, naming.tenant.iter(), true)
+                .and_then(|reading| naming.tenant(&reading))
+                .map_err(|refused| self.worded(refused)),
             Keys::Fixed(_) => Ok(None),
         }
     }
@@ -239,7 +241,8 @@ impl Source {
 
     /// Names the events of an authentic request: all of them or none. Their bodies are [`Source::redacted`].
     pub fn identify(&self, request: &Request<'_>) -> Result<Vec<Identity>, Refused> {
-        let mut events = self.0.profile.naming.identify(request, &self.0.profile.verifier)?;
+        let Profile { naming, verifier, .. } = &self.0.profile;
+        let mut events = naming.identify(request, verifier).map_err(|refused| self.worded(refused))?;
         events.iter_mut().for_each(|event| event.body = self.redacted(&event.body));
         Ok(events)
     }
@@ -279,10 +282,7 @@ impl Source {
     }
 
     fn worded(&self, refused: Refused) -> Refused {
-        match refused {
-            Refused::CredentialsMalformed { .. } if self.0.profile.terse => Refused::SignatureWrong,
-            other => other,
-        }
+        if self.0.profile.terse { refused.tersely() } else { refused }
     }
 }
 

@@ -49,7 +49,7 @@ pub use self::{
     heartbeat::Heartbeat,
     ibam::{Course, Granted, Imported, KnownUser, SignedIn, TagCourse, Tier},
     partition::{BUCKET_DAYS, DAYS_AHEAD, Retention},
-    record::{Keys, NewEvent, Recorded, Recorder},
+    record::{Bundle, Keys, NewEvent, Recorded, Recorder},
     replay::Standing,
     schema::Applied,
     security::{SecurityCount, SecurityEvent},

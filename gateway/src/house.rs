@@ -14,7 +14,7 @@ use lychgate_common::{
     rehearse::Rehearse,
     settings::Settings,
     source::Source,
-    store::{Group, GroupLimits, NewEvent, Recorded, Recorder, Store},
+    store::{Bundle, Group, GroupLimits, NewEvent, Recorded, Recorder, Store},
 };
 use tokio::sync::Semaphore;
 
@@ -59,6 +59,8 @@ pub struct House {
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) record: Group<NewEvent, Recorded>,
+    /// Requests of several events; each is a batch already, so they do not wait among single events.
+    pub(crate) bundles: Group<Bundle, Vec<Recorded>>,
     pub(crate) publisher: Publisher,
     pub(crate) throttle: Throttle,
     pub(crate) log: DeliveryLog,
@@ -81,7 +83,8 @@ impl House {
         let window = SignedDuration::try_from(settings.retention.keys).unwrap_or(SignedDuration::MAX);
         let recorder = Recorder::new(store.clone(), window);
         Arc::new(Self {
-            record: Group::start(limits, recorder),
+            record: Group::start(limits, recorder.clone()),
+            bundles: Group::start(limits, recorder),
             publisher: Publisher::start(queue.clone(), store.clone(), metrics.clone()),
             throttle: Throttle::new(&settings.gateway, &sources),
             log: DeliveryLog::start(store.clone(), metrics.clone()),

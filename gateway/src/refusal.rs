@@ -39,6 +39,8 @@ pub(crate) enum Refusal {
     SourceLimited(Duration),
     /// The key belongs to another event, whose body differs.
     KeyConflict(EventId),
+    /// The database refuses the data itself: of the request, or of its element of this number.
+    Unstorable(Option<usize>),
     /// Too much is under way.
     Overloaded,
     /// The event could not be made durable.
@@ -64,7 +66,7 @@ impl Refusal {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType | Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodySlow(_) => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::BodyBroken | Self::Unstorable(_) => StatusCode::BAD_REQUEST,
             Self::Source(refused) => refused.status(),
             Self::KeyConflict(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Overloaded | Self::NotDurable | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -91,6 +93,7 @@ impl Refusal {
             Self::TenantDisabled => "tenant_disabled",
             Self::SourceLimited(_) => "source_limited",
             Self::KeyConflict(_) => "key_conflict",
+            Self::Unstorable(_) => "unstorable",
             Self::Overloaded => "overloaded",
             Self::NotDurable => "not_durable",
             Self::MagicToken => "magic_token",
@@ -120,6 +123,14 @@ impl Refusal {
             Self::SourceLimited(_) => "Rate limit exceeded for this source: retry later".to_owned(),
             Self::KeyConflict(first) => format!(
                 "Idempotency key was used before with a different body (event {first}): send a new event under a new key"
+            ),
+            Self::Unstorable(None) => {
+                "The event cannot be stored, because the database refuses its data: sending it again unchanged is useless"
+                    .to_owned()
+            }
+            Self::Unstorable(Some(nth)) => format!(
+                "No event of this request was stored, because the database refuses the data of /{nth}: mend that one or \
+                 leave it out, and send the others again"
             ),
             Self::Overloaded => "Too busy: retry shortly".to_owned(),
             Self::NotDurable => "The event could not be stored: retry shortly".to_owned(),
@@ -153,6 +164,7 @@ impl Refusal {
             | Self::TenantUnknown
             | Self::TenantDisabled
             | Self::KeyConflict(_)
+            | Self::Unstorable(_)
             | Self::MagicToken
             | Self::SimulationOff
             | Self::NoHandlers => None,
@@ -174,6 +186,7 @@ impl Refusal {
             | Self::TenantUnknown
             | Self::TenantDisabled
             | Self::SourceLimited(_)
+            | Self::Unstorable(_)
             | Self::Overloaded
             | Self::NotDurable
             | Self::MagicToken

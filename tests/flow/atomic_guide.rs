@@ -237,7 +237,10 @@ async fn what_the_document_refuses_is_refused_in_its_words() {
     let forged = lti(&test).replacing("X-Webhook-Signature", "sha256=00");
     assert_eq!(detail(&stage.send(&forged).await), (401, "Invalid webhook signature".to_owned()));
     let half = json!({"type": "member.added", "data": {"contextId": "c", "timestamp": "2024-01-01T12:00:00Z"}});
-    assert_eq!(detail(&stage.send(&lti(&half)).await), (400, "Missing data.userId in payload".to_owned()));
+    assert_eq!(
+        detail(&stage.send(&lti(&half)).await),
+        (400, "Missing /data/userId in payload: the field is required and must not be empty".to_owned())
+    );
 
     let behaviour = json!({"type": "user.behavior", "data": {"userId": "u", "sessionId": "s", "events": []}});
     let wrong = service(&behaviour).replacing("X-API-Key", "wrong");

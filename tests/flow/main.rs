@@ -25,6 +25,7 @@ macro_rules! on_both {
 
 mod accepts_once;
 mod apply;
+mod arrays;
 mod atomic_guide;
 mod broker_down;
 mod campus;

@@ -73,7 +73,7 @@ async fn a_body_that_is_no_event_is_refused() {
         ("cut off", br#"{"id":"w","event":"user.cre"#.to_vec(), "not valid JSON"),
         ("not UTF-8", b"{\"id\":\"w\xff\xfe\",\"event\":\"user.created\",\"data\":{}}".to_vec(), "not valid JSON"),
         ("nested", deep.into_bytes(), "nested too deeply"),
-        ("without id", br#"{"event":"user.created","data":{}}"#.to_vec(), "Missing id in payload"),
+        ("without id", br#"{"event":"user.created","data":{}}"#.to_vec(), "Missing /id in payload"),
         ("NUL in the key", br#"{"id":"w\u0000x","event":"user.created","data":{}}"#.to_vec(), "printable ASCII"),
         (
             "key of 10 kB",

@@ -1,6 +1,7 @@
 //! The store's promises, on a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+mod bundles;
 mod claims;
 mod records;
 mod settles;

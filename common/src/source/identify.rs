@@ -109,10 +109,15 @@ impl Naming {
         if !self.split {
             return Ok(vec![self.one(request, request.body, None, verifier)?]);
         }
-        let elements = elements(request.body)?;
+        let Some(elements) = elements(request.body)? else {
+            return Ok(vec![self.one(request, request.body, None, verifier)?]);
+        };
         let several = elements.len() > 1;
-        let each = elements.iter().enumerate();
-        each.map(|(at, body)| self.one(request, body, several.then_some(at), verifier)).collect()
+        let one = |(at, body)| {
+            let identity = self.one(request, body, several.then_some(at), verifier);
+            identity.map_err(|refused: Refused| refused.within(at))
+        };
+        elements.iter().enumerate().map(one).collect()
     }
 
     fn one(
@@ -214,15 +219,15 @@ fn clean(place: &Place, text: &str) -> Result<Arc<str>, Refused> {
     }
 }
 
-/// An array's elements, each its own slice of the body; anything but an array is one element.
-fn elements(body: &Bytes) -> Result<Vec<Bytes>, Refused> {
+/// An array's elements, each its own slice of the body; `None` for anything but an array, which is one event.
+fn elements(body: &Bytes) -> Result<Option<Vec<Bytes>>, Refused> {
     let text = json_text(body)?;
     if !text.trim_ascii_start().starts_with('[') {
-        return Ok(vec![body.clone()]);
+        return Ok(None);
     }
     let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(not_json)?;
     if elements.len() > EVENT_LIMIT {
         return Err(Refused::TooManyEvents { count: elements.len(), limit: EVENT_LIMIT });
     }
-    Ok(elements.into_iter().map(|element| body.slice_ref(element.get().as_bytes())).collect())
+    Ok(Some(elements.into_iter().map(|element| body.slice_ref(element.get().as_bytes())).collect()))
 }

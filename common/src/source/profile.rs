@@ -45,7 +45,8 @@ pub struct Profile {
     pub key_form: KeyForm,
     /// Its keys are looked up in the store, by tenant.
     pub keys_by_tenant: bool,
-    /// The contract fixes the words of a refused signature: never say more than "Invalid webhook signature".
+    /// The contract fixes the words: a refused signature is never more than "Invalid webhook signature", and a missing
+    /// field is called by its name.
     pub terse: bool,
     /// Requests answered on the spot.
     pub handshakes: Vec<HandshakeRule>,

@@ -85,13 +85,19 @@ pub enum Refused {
         limit: usize,
     },
     /// A field of the body that the source cannot do without is absent, null or empty.
-    #[error("Missing {} in payload", spoken(pointer))]
+    #[error("Missing {pointer} in payload: the field is required and must not be empty")]
     FieldMissing {
         /// JSON pointer of the field.
         pointer: Cow<'static, str>,
     },
+    /// The same, in the words that document B prescribes, which know no pointers.
+    #[error("Missing {field} in payload")]
+    FieldMissingPlainly {
+        /// The field's name.
+        field: String,
+    },
     /// A field of the body is there but of no use.
-    #[error("Invalid {} in payload: {why}", spoken(pointer))]
+    #[error("Invalid {pointer} in payload: {why}")]
     FieldWrong {
         /// JSON pointer of the field.
         pointer: Cow<'static, str>,
@@ -154,7 +160,7 @@ impl Refused {
             Self::BodyNotJson { .. } => "body_not_json",
             Self::BodyTooDeep { .. } => "body_too_deep",
             Self::TooManyEvents { .. } => "too_many_events",
-            Self::FieldMissing { .. } => "field_missing",
+            Self::FieldMissing { .. } | Self::FieldMissingPlainly { .. } => "field_missing",
             Self::FieldWrong { .. } => "field_wrong",
             Self::PartMissing { .. } => "part_missing",
             Self::PartWrong { .. } => "part_wrong",
@@ -182,6 +188,7 @@ impl Refused {
             | Self::BodyTooDeep { .. }
             | Self::TooManyEvents { .. }
             | Self::FieldMissing { .. }
+            | Self::FieldMissingPlainly { .. }
             | Self::FieldWrong { .. }
             | Self::PartMissing { .. }
             | Self::PartWrong { .. }
@@ -204,6 +211,26 @@ impl Refused {
         self.status() == StatusCode::UNAUTHORIZED
     }
 
+    /// The same of an array's element: its fields' pointers start there.
+    pub(super) fn within(self, nth: usize) -> Self {
+        match self {
+            Self::FieldMissing { pointer } => Self::FieldMissing { pointer: format!("/{nth}{pointer}").into() },
+            Self::FieldWrong { pointer, why } => Self::FieldWrong { pointer: format!("/{nth}{pointer}").into(), why },
+            other => other,
+        }
+    }
+
+    /// As a source whose contract fixes the words says it.
+    pub(super) fn tersely(self) -> Self {
+        match self {
+            Self::CredentialsMalformed { .. } => Self::SignatureWrong,
+            Self::FieldMissing { pointer } => {
+                Self::FieldMissingPlainly { field: pointer.trim_start_matches('/').to_owned() }
+            }
+            other => other,
+        }
+    }
+
     /// Whether no credential was sent at all.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Self::CredentialsMissing | Self::TokenMissing | Self::JwtMissing)
@@ -218,20 +245,24 @@ impl Refused {
     }
 }
 
-/// `/data/user/id` as one says it: `data.user.id`.
-fn spoken(pointer: &str) -> String {
-    pointer.trim_start_matches('/').replace('/', ".")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_field_is_named_by_its_pointer_also_within_an_array() {
+        let wrong = Refused::FieldWrong { pointer: "/data/score".into(), why: "it must be a number".into() };
+        assert_eq!(wrong.within(2).detail(), "Invalid /2/data/score in payload: it must be a number");
+        let missing = Refused::FieldMissing { pointer: "/data/score".into() };
+        let words = "Missing /data/score in payload: the field is required and must not be empty";
+        assert_eq!(missing.detail(), words);
+    }
+
+    #[test]
     fn document_b_is_quoted_to_the_letter() {
         assert_eq!(Refused::CredentialsMissing.detail(), "Missing webhook signature");
         assert_eq!(Refused::SignatureWrong.detail(), "Invalid webhook signature");
-        let campus = Refused::FieldMissing { pointer: "/campus_id".into() };
+        let campus = Refused::FieldMissing { pointer: "/campus_id".into() }.tersely();
         assert_eq!((campus.status().as_u16(), campus.detail().as_str()), (400, "Missing campus_id in payload"));
     }
 }

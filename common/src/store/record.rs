@@ -4,6 +4,7 @@
 //! because two unsorted batches deadlock. A row that is not returned was there before, and a second statement (with a
 //! snapshot of its own, which sees what others committed meanwhile) says what it repeats. Never updates anything.
 
+mod bundle;
 mod statements;
 
 use std::{collections::HashMap, sync::Arc};
@@ -13,6 +14,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+pub use self::bundle::Bundle;
 use super::{
     Store, StoreError,
     group::{Weigh, Write},

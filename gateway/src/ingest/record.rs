@@ -5,7 +5,8 @@
 //! is recognised. While the store is away, a broker that confirms the whole event is as good as a row; with both away
 //! nothing is accepted.
 
-use futures_util::future::join_all;
+mod bundle;
+
 use jiff::SignedDuration;
 use lychgate_common::{
     event::{Attempt, EventId},
@@ -46,10 +47,16 @@ impl Recorded<'_> {
 /// Makes the events durable, or refuses the request.
 pub(crate) async fn record<'a>(house: &House, identified: Identified<'a>) -> Result<Recorded<'a>, Refusal> {
     let (arrival, share) = (identified.arrival, identified.share);
-    let events = identified.into_events();
+    let mut events = identified.into_events();
     let subject = events.first().and_then(|event| event.event.subject.clone());
-    let fates = join_all(events.into_iter().map(|event| one(house, arrival, share, event))).await;
-    let fates = fates.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let fates = match (events.pop(), events.is_empty()) {
+        (None, _) => Vec::new(),
+        (Some(event), true) => vec![one(house, arrival, share, event).await?],
+        (Some(last), false) => {
+            events.push(last);
+            bundle::bundle(house, arrival, share, events).await?
+        }
+    };
     Ok(Recorded { arrival, subject, fates })
 }
 
@@ -131,8 +138,11 @@ async fn entrust(house: &House, event: NewEvent, error: &store::StoreError) -> R
 fn refusal(error: &store::StoreError) -> Refusal {
     match error {
         store::StoreError::Overloaded => Refusal::Overloaded,
+        store::StoreError::Data(_) => {
+            tracing::error!(error = %error.detail(), "the database refuses an event's data");
+            Refusal::Unstorable(error.element())
+        }
         store::StoreError::Away(_)
-        | store::StoreError::Data(_)
         | store::StoreError::Server(_)
         | store::StoreError::Schema(_)
         | store::StoreError::Row(_) => {

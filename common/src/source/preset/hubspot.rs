@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     super::{
         identify::{KeyAt, KindRule, Naming},
+        limits::OnConflict,
         place::Place,
         profile::Profile,
         sample::Draft,
@@ -39,6 +40,8 @@ fn profile() -> Profile {
             occurred_at: Some((Place::field("/occurredAt"), TimeForm::Millis)),
             ..Naming::default()
         },
+        // `attemptNumber` counts up from one delivery of an event to the next.
+        on_conflict: OnConflict::Replay,
         ..Profile::new(PRESET.name, path("/webhooks/hubspot"), Verifier::Signed(scheme))
     }
 }

@@ -113,8 +113,8 @@ pub(super) async fn take_back(
 }
 
 /// What the events that were not inserted repeat. A conflict of keys weighs more than an equal body.
-pub(super) async fn find(
-    client: &deadpool_postgres::Object,
+pub(super) async fn find<C: deadpool_postgres::GenericClient>(
+    client: &C,
     lost: &[&NewEvent],
     keys: &[KeyRow<'_>],
     older: &[Date],

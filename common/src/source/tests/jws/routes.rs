@@ -42,9 +42,12 @@ fn the_documents_example_is_accepted_signed_in_either_spelling_and_its_test_even
     let test = r#"{"type": "test.event", "data": {"message": "test"}}"#;
     assert_eq!(kind(&signed(test, "sha256=")), Err("Unknown event type".to_owned()));
     let no_score = grade.replace(r#""score":85,"#, "");
-    assert_eq!(kind(&signed(&no_score, "")), Err("Missing data.score in payload".to_owned()));
+    assert_eq!(
+        kind(&signed(&no_score, "")),
+        Err("Missing /data/score in payload: the field is required and must not be empty".to_owned())
+    );
     let bad_score = grade.replace("85", "\"many\"");
-    assert_eq!(kind(&signed(&bad_score, "")), Err("Invalid data.score in payload: it must be a number".to_owned()));
+    assert_eq!(kind(&signed(&bad_score, "")), Err("Invalid /data/score in payload: it must be a number".to_owned()));
 }
 
 #[test]
