@@ -46,8 +46,8 @@ impl Campus {
     }
 }
 
-/// The secret in the output of `campus add`: what follows the words `webhook_secret`.
-fn secret_in(output: &str) -> String {
+/// The secret in the output of `campus add` or `rotate-secret`: what follows the words `webhook_secret`.
+pub(crate) fn secret_in(output: &str) -> String {
     let after = output.split("webhook_secret").nth(1).unwrap_or_else(|| panic!("no webhook_secret in:\n{output}"));
     let is_secret = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let found = after.split(|c: char| !is_secret(c)).find(|word| !word.is_empty());

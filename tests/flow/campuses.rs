@@ -1,6 +1,9 @@
 //! Campuses against a real PostgreSQL: secrets and their rotation, the directory, the document's views.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::SignedDuration;
 use lychgate_common::{
@@ -19,7 +22,8 @@ pub(crate) fn vault() -> Arc<Vault> {
 
 /// A directory that remembers nothing, so that a test sees every change at once.
 pub(crate) fn directory(store: &Store) -> Arc<Directory> {
-    let forgetful = DirectorySettings { known: Duration::ZERO, unknown: Duration::ZERO, names: 10 };
+    let forgetful =
+        DirectorySettings { known: Duration::ZERO, unknown: Duration::ZERO, again: Duration::ZERO, names: 10 };
     Arc::new(Directory::new(store.clone(), vault(), forgetful))
 }
 
@@ -91,6 +95,36 @@ async fn a_change_takes_effect_without_a_restart_and_unknown_campuses_are_unknow
     assert!(matches!(unknown, CampusError::Unknown(_)));
     let listed = campus::list(&store).await.unwrap();
     assert_eq!((listed.len(), listed[0].secrets.len(), listed[0].enabled), (1, 1, false));
+}
+
+#[tokio::test]
+async fn a_refused_request_has_the_database_asked_again_but_not_every_one_of_them() {
+    let database = Database::fresh().await;
+    let clock = Clock::system();
+    let store = store(&database, &clock);
+    campus::add(&store, &vault(), to_add("https://core.example.org"), "ops").await.unwrap();
+    let hour = Duration::from_secs(3600);
+    let slow = DirectorySettings { known: hour, unknown: hour, again: hour, names: 10 };
+    let directory = Directory::new(store.clone(), vault(), slow);
+    let rotate =
+        async || campus::rotate_secret(&store, &vault(), "church-1", hour, "ops").await.unwrap().webhook_secret;
+    let newest = |campus: &Campus| secrets(campus, &clock).remove(0);
+
+    assert!(directory.find_newer("church-1", Instant::now()).await.is_none(), "nobody has asked for it yet");
+    let first = directory.find("church-1").await.unwrap().unwrap();
+    let second = rotate().await;
+    assert_eq!(newest(&directory.find("church-1").await.unwrap().unwrap()), newest(&first), "remembered");
+    let asked = Instant::now();
+    let found = directory.find_newer("church-1", asked).await.unwrap();
+    assert_eq!(newest(&found), second);
+    let same = directory.find_newer("church-1", asked).await.unwrap();
+    assert!(Arc::ptr_eq(&found, &same), "another request of that moment is served by the same look");
+    assert_eq!(newest(&directory.find("church-1").await.unwrap().unwrap()), second);
+
+    rotate().await;
+    assert!(directory.find_newer("church-1", Instant::now()).await.is_none(), "too soon after the last look");
+    assert!(directory.find("nobody").await.unwrap().is_none());
+    assert!(directory.find_newer("nobody", asked).await.is_none());
 }
 
 #[tokio::test]

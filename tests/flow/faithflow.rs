@@ -9,7 +9,7 @@ use lychgate_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::campus::{CHURCH, Campus, MEMBER};
+use crate::campus::{self, CHURCH, Campus, MEMBER};
 
 /// The document's example, as it stands there.
 const EXAMPLE: &str = include_str!("faithflow_example.py");
@@ -96,6 +96,31 @@ async fn each_error_of_the_document_has_exactly_its_status_and_body() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_secret_made_a_moment_ago_is_taken_at_once_and_so_is_a_campus() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let send = async |secret: &str, n: usize| {
+        campus.stage.send(&faithflow(secret, campus.body("member.updated", MEMBER, n))).await
+    };
+    let before = send(&campus.secret, 1).await;
+    assert!(before.is_success(), "known from now on: {before:?}");
+    let rotated = campus.stage.lychgate(&["campus", "rotate-secret", "--church-id", CHURCH]);
+    assert_eq!(rotated.code, 0, "{rotated:?}");
+    let new = campus::secret_in(&rotated.out);
+    assert_eq!(send(&new, 2).await.status, before.status, "the new secret");
+    assert_eq!(send(&campus.secret, 3).await.status, before.status, "the old one, for its time");
+
+    let newcomer = |n: usize| {
+        let body = json!({"event_type": "ping", "church_id": "church-new", "n": n}).to_string().into_bytes();
+        faithflow(&new, body)
+    };
+    assert_eq!(campus.stage.send(&newcomer(1)).await.status, 404);
+    let core = campus.core.url();
+    let add = ["campus", "add", "--church-id", "church-new", "--core-url", &core, "--core-token", "core-token"];
+    assert_eq!(campus.stage.lychgate(&add).code, 0);
+    assert_eq!(campus.stage.send(&newcomer(2)).await.status, 401, "not its secret, but it is known");
 }
 
 #[tokio::test]
