@@ -9,7 +9,7 @@ use std::{
 };
 
 use lychgate_tests::{
-    eventually,
+    Process, eventually,
     http::Request,
     receiver::{Answer, Received, Receiver},
     sender::hex_sha256,
@@ -145,6 +145,35 @@ async fn what_a_destination_refuses_is_a_dead_letter_at_once_and_its_replay_is_d
     assert_eq!(replayed.code, 0, "{}{}", replayed.out, replayed.err);
     stage.becomes(id, "succeeded").await;
     assert_eq!(of(&receiver, id).len(), 2);
+}
+
+#[tokio::test]
+async fn a_destination_that_keeps_failing_is_left_alone_and_the_metrics_say_so() {
+    let receiver = Receiver::start(|_| Answer::status(503)).await;
+    let settings = format!(
+        "{QUICK}[forward]\ntimeout = \"1500ms\"\nbreaker_failures = 3\nbreaker_pause = \"1h\"\n{}",
+        source("shop", &[receiver.url()], true)
+    );
+    let mut stage = Stage::set_with(QueueKind::Store, &settings).await;
+    let states = async |worker: &mut Process| {
+        let of = async |worker: &mut Process, state| {
+            worker.metric("lychgate_breakers", &[("class", "forward"), ("state", state)]).await
+        };
+        (of(worker, "closed").await, of(worker, "open").await)
+    };
+    let id = accepted(&stage, "shop", "{}").await;
+    let tried = format!("select count(*) from attempt where event_id = '{id}'");
+    eventually("a fourth attempt was made", async || match stage.database.count(&tried).await {
+        4 => Ok(()),
+        other => Err(other.to_string()),
+    })
+    .await;
+    assert_eq!(of(&receiver, id).len(), 3, "the fourth was spared it, and the next waits for the breaker's pause");
+    eventually("the metrics show it", async || match states(&mut stage.worker).await {
+        (0.0, 1.0) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
 }
 
 #[tokio::test]

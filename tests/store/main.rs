@@ -4,4 +4,5 @@
 mod bundles;
 mod claims;
 mod records;
+mod retention;
 mod settles;

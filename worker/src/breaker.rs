@@ -47,6 +47,9 @@ pub enum BreakerState {
 }
 
 impl BreakerState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
     /// The name in metrics.
     pub const fn name(self) -> &'static str {
         match self {

@@ -155,6 +155,11 @@ impl CoreApi {
         Ok(Self::new(http, breakers, settings.into()))
     }
 
+    /// The core systems' breakers, for metrics and the console.
+    pub fn breakers(&self) -> &Breakers {
+        &self.breakers
+    }
+
     /// A client over given connections and breakers.
     pub fn new(http: Http, breakers: Breakers, settings: CoreApiSettings) -> Self {
         Self { http, breakers, settings: Arc::new(settings) }

@@ -9,11 +9,12 @@ use lychgate_common::{
     outcome::Outcomes,
     queue::Queue,
     settings::Settings,
+    source::Source,
     store::{Group, GroupLimits, Settled, Settlement, Settler, Store, WorkerName},
 };
 use tokio::sync::Semaphore;
 
-use crate::{handlers::Registry, metrics::Metrics};
+use crate::{breaker::Breakers, handlers::Registry, metrics::Metrics};
 
 /// Bytes of changes in one settling transaction at most: it stays short.
 const SETTLE_BYTES: usize = 4 << 20;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub outcomes: Outcomes,
     /// Who handles what.
     pub registry: Registry,
+    /// Who is called, by class of destination: for the metrics.
+    pub breakers: Vec<(&'static str, Breakers)>,
     /// Where the worker counts.
     pub metrics: Metrics,
     /// The time.
@@ -48,6 +51,7 @@ pub struct House {
     pub(crate) outcomes: Outcomes,
     /// Swapped by a reload.
     pub(crate) registry: Live<Registry>,
+    pub(crate) breakers: Vec<(&'static str, Breakers)>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) name: WorkerName,
@@ -61,7 +65,7 @@ pub struct House {
 impl House {
     /// Builds the house and starts its settling writers. Must be called inside a tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { settings, store, queue, outcomes, registry, metrics, clock, name } = parts;
+        let Parts { settings, store, queue, outcomes, registry, breakers, metrics, clock, name } = parts;
         let limits = GroupLimits {
             writers: usize::from(settings.worker.settle_writers),
             items: usize::from(settings.worker.settle_batch),
@@ -77,6 +81,7 @@ impl House {
             queue,
             outcomes,
             registry: Live::new(registry),
+            breakers,
             metrics,
             clock,
             name,
@@ -84,8 +89,8 @@ impl House {
     }
 
     /// Puts other handlers in force. Attempts under way end with the ones they began with.
-    pub fn reload(&self, registry: Registry, kinds: impl IntoIterator<Item = &'static str>) {
-        self.metrics.know(kinds);
+    pub fn reload(&self, registry: Registry, sources: &[Source]) {
+        self.metrics.know(sources);
         self.registry.swap(registry);
     }
 }

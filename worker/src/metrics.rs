@@ -7,8 +7,11 @@ use lychgate_common::{
     live::Live,
     metrics::{MetricsError, Registry},
     queue::Published,
+    source::Source,
     store::Verdict,
 };
+
+use crate::breaker::BreakerState;
 
 lychgate_common::metrics! {
     /// The worker's table.
@@ -40,6 +43,9 @@ lychgate_common::metrics! {
         pub dead: gauge "lychgate_dead_letters" [];
         /// Messages ready in each of the broker's queues.
         pub ready: gauge "lychgate_queue_ready_messages" [queue];
+        /// Destinations by what their circuit breaker does: closed (calls pass), open (left alone), half_open (one probe
+        /// passes). Classes: core_api, forward, supabase.
+        pub breakers: gauge "lychgate_breakers" [class, state];
         /// Refusals that looked like an attack, within `security.window`.
         pub security_events: gauge "lychgate_security_events" [];
         /// 1 while they are `security.threshold` or more, else 0.
@@ -57,20 +63,24 @@ pub struct Metrics {
 const OUTCOMES: [&str; 4] = ["succeeded", "ignored", "retrying", "dead"];
 
 impl Metrics {
-    /// Registers the table. Event types outside `kinds` are counted as `other`, so that no sender makes labels.
-    pub fn new(registry: &Registry, kinds: impl IntoIterator<Item = &'static str>) -> Result<Self, MetricsError> {
+    /// Registers the table. Event types that no source lists are counted as `other`, so that no sender makes labels.
+    pub fn new(registry: &Registry, sources: &[Source]) -> Result<Self, MetricsError> {
         let table = WorkerMetrics::new(registry)?;
         table.stale.zero([]);
         table.strays.zero([]);
         table.swept.zero([&["confirmed", "returned", "refused", "unknown"]]);
         let metrics = Self { table, kinds: Arc::default() };
-        metrics.know(kinds);
+        metrics.know(sources);
         Ok(metrics)
     }
 
-    /// These types get labels of their own from now on.
-    pub(crate) fn know(&self, kinds: impl IntoIterator<Item = &'static str>) {
-        self.kinds.swap(kinds.into_iter().collect());
+    /// Other sources are in force: their types get labels of their own, and every outcome stands at zero.
+    pub(crate) fn know(&self, sources: &[Source]) {
+        for source in sources {
+            let kinds = [source.known_kinds(), &["other"]].concat();
+            self.table.settled.zero([&[source.name().as_ref()], &kinds, &OUTCOMES]);
+        }
+        self.kinds.swap(sources.iter().flat_map(|source| source.known_kinds().iter().copied()).collect());
     }
 
     pub(crate) fn settled(&self, event: &Event, verdict: &Verdict, took: Duration) {
@@ -123,7 +133,54 @@ impl Metrics {
         self.table.security_alert.with([]).set(if raised { 1.0 } else { 0.0 });
     }
 
+    /// How many destinations of a class are in each state, of these that have been called.
+    pub(crate) fn breakers(&self, class: &str, states: &[BreakerState]) {
+        for state in BreakerState::ALL {
+            let count = states.iter().filter(|one| **one == state).count();
+            self.table.breakers.with([class, state.name()]).set(count as f64);
+        }
+    }
+
     pub(crate) fn depth(&self, queue: &str, ready: u32) {
         self.table.ready.with([queue]).set(f64::from(ready));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lychgate_common::source::preset;
+
+    use super::*;
+
+    #[test]
+    fn every_outcome_of_every_source_is_there_at_zero_before_the_first_event() {
+        let source = |name: &str| {
+            Source::new(name, (preset::named("platform").unwrap().profile)(), &["secret-0123456789".into()]).unwrap()
+        };
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry, &[source("one")]).unwrap();
+        metrics.know(&[source("two")]);
+        let text = registry.text().unwrap();
+        for name in ["one", "two"] {
+            for outcome in OUTCOMES {
+                for kind in ["user.created", "other"] {
+                    let line =
+                        format!("lychgate_settled_total{{outcome=\"{outcome}\",source=\"{name}\",type=\"{kind}\"}} 0");
+                    assert!(text.contains(&line), "{line}\n{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn breakers_are_counted_by_state_and_a_state_without_any_is_zero() {
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry, &[]).unwrap();
+        metrics.breakers("forward", &[BreakerState::Open, BreakerState::Closed, BreakerState::Open]);
+        let text = registry.text().unwrap();
+        for (state, count) in [("closed", 1), ("open", 2), ("half_open", 0)] {
+            let line = format!("lychgate_breakers{{class=\"forward\",state=\"{state}\"}} {count}");
+            assert!(text.contains(&line), "{line}\n{text}");
+        }
     }
 }

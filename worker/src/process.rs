@@ -66,21 +66,26 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
         tokio::spawn(reconcile::run(Arc::new(reconciler), ground.stop.token()))
     });
     let couriers = couriers(ground)?;
-    let base = registry(ground, core)?;
+    let supabase = supabase(ground)?;
+    let mut breakers = vec![("forward", couriers.breakers().clone())];
+    breakers.extend(core.as_ref().map(|core| ("core_api", core.breakers().clone())));
+    breakers.extend(supabase.as_ref().map(|supabase| ("supabase", supabase.breakers().clone())));
+    let base = registry(ground, core, supabase)?;
     let house = House::new(Parts {
         settings: Arc::clone(&ground.settings),
         store: ground.store.clone(),
         queue: ground.queue.clone(),
         outcomes: ground.outcomes.clone(),
         registry: base.clone().with_forwards(sources, &couriers, &ground.store),
-        metrics: Metrics::new(&ground.registry, kinds(sources))?,
+        breakers,
+        metrics: Metrics::new(&ground.registry, sources)?,
         clock: ground.clock.clone(),
         name,
     });
     let reloading = {
         let (house, store) = (Arc::clone(&house), ground.store.clone());
         ground.on_reload(move |sources| {
-            house.reload(base.clone().with_forwards(sources, &couriers, &store), kinds(sources));
+            house.reload(base.clone().with_forwards(sources, &couriers, &store), sources);
         })
     };
     if let Some(vault) = &ground.vault {
@@ -119,15 +124,18 @@ pub fn rehearser(ground: &Ground, sources: &[Source]) -> Result<Arc<dyn Rehearse
 
 /// The handlers that this ground can feed, for the corridor and for rehearsals.
 pub fn handlers(ground: &Ground, sources: &[Source]) -> Result<Registry, StartError> {
-    Ok(registry(ground, core_api(ground)?)?.with_forwards(sources, &couriers(ground)?, &ground.store))
+    Ok(registry(ground, core_api(ground)?, supabase(ground)?)?.with_forwards(
+        sources,
+        &couriers(ground)?,
+        &ground.store,
+    ))
 }
 
 /// The handlers by preset: one line each.
-fn registry(ground: &Ground, core: Option<CoreApi>) -> Result<Registry, StartError> {
+fn registry(ground: &Ground, core: Option<CoreApi>, supabase: Option<Supabase>) -> Result<Registry, StartError> {
     let settings = &ground.settings;
     let transcriptions = Transcriptions::open(&settings.transcription, &settings.embeddings, &ground.clock)
         .map_err(StartError::Runtime)?;
-    let supabase = Supabase::open(&ground.settings.supabase).map_err(StartError::Runtime)?;
     let mut registry = Registry::new()
         .with("platform", Platform)
         .with("stripe", Stripe::new(ground.store.clone()))
@@ -152,9 +160,8 @@ fn couriers(ground: &Ground) -> Result<Couriers, StartError> {
     Couriers::open(&ground.settings.forward).map_err(StartError::Runtime)
 }
 
-/// The event types that get labels of their own.
-fn kinds(sources: &[Source]) -> impl Iterator<Item = &'static str> {
-    sources.iter().flat_map(|source| source.known_kinds().iter().copied())
+fn supabase(ground: &Ground) -> Result<Option<Supabase>, StartError> {
+    Supabase::open(&ground.settings.supabase).map_err(StartError::Runtime)
 }
 
 fn core_api(ground: &Ground) -> Result<Option<CoreApi>, StartError> {

@@ -124,6 +124,11 @@ impl Supabase {
         }))
     }
 
+    /// Its one breaker, for metrics and the console.
+    pub fn breakers(&self) -> &Breakers {
+        &self.breakers
+    }
+
     fn request(&self, body: &Value, key: &str) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let secret = |text: &str| {
             let mut value = HeaderValue::try_from(text)?;

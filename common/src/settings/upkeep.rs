@@ -25,13 +25,14 @@ section! {
 section! {
     /// How long things are kept.
     pub struct RetentionSettings in "retention" {
-        /// Events and their bodies, by days' partitions. 30 days cover a month's reconciliation.
+        /// Events with their bodies, attempts and deliveries, by days' partitions. 30 days cover a month's reconciliation.
         events: Duration = DAY * 30, in DAY..=DAY * 3650;
         /// Deduplication keys: a copy that comes later is a new event. 14 days: beyond every sender's retries.
         keys: Duration = DAY * 14, in DAY..=DAY * 365;
         /// Dead letters that nobody dealt with, with their events.
         dead: Duration = DAY * 90, in DAY..=DAY * 3650;
-        /// The log of outbound deliveries and of refused requests.
+        /// The log of requests that made no event (refused, repeated, answered directly), by days' partitions, and the
+        /// security events among them.
         deliveries: Duration = DAY * 30, in DAY..=DAY * 3650;
     }
 }

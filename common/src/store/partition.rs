@@ -1,7 +1,8 @@
 //! Partitions: made ahead, dropped by retention.
 //!
 //! A new one is made beside its parent and then attached, which does not block the writers; making it in place would.
-//! Never drops a day that still holds an open or dead event: what nobody has dealt with does not age out.
+//! Never drops a day that still holds an open or dead event: what nobody has dealt with does not age out. The log of
+//! deliveries knows only its time.
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
@@ -15,14 +16,19 @@ pub const DAYS_AHEAD: u16 = 4;
 /// being written smaller; a week means two probes for the default window of 14 days.
 pub const BUCKET_DAYS: i64 = 7;
 
-/// Tables with one partition a day, by the event's id.
-const DAILY: [&str; 5] = ["event", "event_state", "attempt", "delivery_log", "forward_delivery"];
+/// What is kept as long as the day's events, one partition a day, by the event's id.
+const EVENTS: [&str; 4] = ["event", "event_state", "attempt", "forward_delivery"];
+
+/// What is logged of deliveries that made no event, likewise.
+const LOG: &str = "delivery_log";
 
 /// How long things are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
-    /// Events, their states and attempts, and the log of deliveries.
+    /// Events, their states, attempts and deliveries.
     pub events: SignedDuration,
+    /// The log of deliveries that made no event.
+    pub deliveries: SignedDuration,
     /// Idempotency keys: the window in which a repeated key is recognised (at least).
     pub keys: SignedDuration,
 }
@@ -51,7 +57,7 @@ impl Store {
         for day in -1..=i64::from(days_ahead) {
             let (from, to) = (midnight(now, day), midnight(now, day + 1));
             let (low, high) = (EventId::floor(from), EventId::floor(to));
-            for table in DAILY {
+            for table in EVENTS.into_iter().chain([LOG]) {
                 let name = format!("{table}_{}", date_of(from).strftime("%Y%m%d"));
                 attach(&mut client, table, &name, &low.to_string(), &high.to_string()).await?;
             }
@@ -71,6 +77,7 @@ impl Store {
         let client = self.client().await?;
         let mut dropped = Vec::new();
         let oldest_day = date_of(now - keep.events).strftime("%Y%m%d").to_string();
+        let oldest_log = date_of(now - keep.deliveries).strftime("%Y%m%d").to_string();
         let oldest_bucket = bucket(now - keep.keys).strftime("%Y%m%d").to_string();
         for name in partitions(&client, "event_state").await? {
             let day = name.rsplit('_').next().unwrap_or_default().to_owned();
@@ -83,15 +90,17 @@ impl Store {
             if client.query_opt(&held, &[]).await?.is_some() {
                 continue;
             }
-            for table in DAILY {
+            for table in EVENTS {
                 client.batch_execute(&format!("/* retention_drop */ drop table if exists {table}_{day}")).await?;
                 dropped.push(format!("{table}_{day}"));
             }
         }
-        for name in partitions(&client, "dedup_key").await? {
-            if name.rsplit('_').next().unwrap_or_default() < oldest_bucket.as_str() {
-                client.batch_execute(&format!("/* retention_drop */ drop table if exists {name}")).await?;
-                dropped.push(name);
+        for (table, oldest) in [(LOG, oldest_log), ("dedup_key", oldest_bucket)] {
+            for name in partitions(&client, table).await? {
+                if name.rsplit('_').next().unwrap_or_default() < oldest.as_str() {
+                    client.batch_execute(&format!("/* retention_drop */ drop table if exists {name}")).await?;
+                    dropped.push(name);
+                }
             }
         }
         Ok(dropped)

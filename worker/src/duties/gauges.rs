@@ -1,6 +1,9 @@
 //! Measures what is waiting, for the metrics.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::SignedDuration;
 use lychgate_common::{queue::Queue, store::EventFilter};
@@ -22,6 +25,10 @@ pub(crate) async fn gauge(house: Arc<House>) {
     match house.store.dead_letter_count(&EventFilter::default()).await {
         Ok(count) => house.metrics.dead_letters(count),
         Err(error) => tracing::warn!(%error, "the dead letters could not be counted"),
+    }
+    for (class, breakers) in &house.breakers {
+        let states: Vec<_> = breakers.states(Instant::now()).into_iter().map(|(_, state)| state).collect();
+        house.metrics.breakers(class, &states);
     }
     let Queue::Broker(broker) = &house.queue else { return };
     // A broker that is away is no news: its state is a metric of its own.

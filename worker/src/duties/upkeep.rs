@@ -22,14 +22,18 @@ async fn turn(house: &House) -> Result<(), StoreError> {
     discard_forgotten(house).await?;
     let retention = &house.settings.retention;
     let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-    let keep = Retention { events: signed(retention.events), keys: signed(retention.keys) };
+    let keep = Retention {
+        events: signed(retention.events),
+        deliveries: signed(retention.deliveries),
+        keys: signed(retention.keys),
+    };
     let dropped = house.store.drop_partitions(keep).await?;
     if !dropped.is_empty() {
         tracing::info!(partitions = ?dropped, "retention dropped what is past its time");
     }
     let now = house.clock.now();
     let _answers = house.store.forget_answers(now - keep.keys).await?;
-    let _security = house.store.forget_security_events(now - signed(retention.deliveries)).await?;
+    let _security = house.store.forget_security_events(now - keep.deliveries).await?;
     Ok(())
 }
 
