@@ -126,6 +126,45 @@ async fn stage() -> (Stage, Receiver) {
     (stage, keys)
 }
 
+/// A request by its number.
+type Numbered = Box<dyn Fn(usize) -> Request>;
+
+/// The document's limits, by route: events a minute.
+#[tokio::test]
+async fn each_route_takes_as_many_events_a_minute_as_the_document_says_and_then_names_the_wait() {
+    let (stage, _keys) = stage().await;
+    let grade = |n: usize| {
+        lti(&json!({"type": "grade.updated", "data": {"userId": "u", "resourceLinkId": n.to_string(), "score": 1,
+            "maxScore": 2, "timestamp": "2024-01-01T12:00:00Z"}}))
+    };
+    let failed = |n: usize| {
+        service(&json!({"service": "transcription", "type": "transcription.failed", "data": {"videoId": n.to_string(),
+            "error": "no sound"}}))
+    };
+    let ordered = |n: usize| internal("analytics.batch", &json!({"batchId": n.to_string(), "events": []}));
+    let routes: [(&str, usize, Numbered); 3] =
+        [("lti", 100, Box::new(grade)), ("services", 50, Box::new(failed)), ("internal", 200, Box::new(ordered))];
+    for (route, limit, request) in routes {
+        for n in 0..limit {
+            let reply = stage.send(&request(n)).await;
+            assert!(!matches!(reply.status, 401 | 429), "{route} {n}: {reply:?}");
+        }
+        // While these were sent, a few more have become free; never twice as many.
+        let mut refused = None;
+        for n in limit..2 * limit {
+            let reply = stage.send(&request(n)).await;
+            if reply.status == 429 {
+                refused = Some(reply);
+                break;
+            }
+        }
+        let refused = refused.unwrap_or_else(|| panic!("{route} takes more than {limit}"));
+        let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&wait), "{route}: {refused:?}");
+        assert!(refused.detail().contains("Rate limit exceeded"), "{route}: {refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_documents_examples_are_accepted_and_do_what_it_says() {
     let (stage, keys) = stage().await;

@@ -1,7 +1,7 @@
 //! PostgreSQL away: no success without a row, a clear "come again", and everything works once it is back.
 
 use lychgate_tests::{
-    Broker, Postgres, eventually,
+    Broker, Node, Postgres, eventually,
     sender::{platform, platform_user_created},
     settings::secrets::PLATFORM,
     stage::{QUICK, Stage},
@@ -65,4 +65,38 @@ async fn with_a_broker_events_are_accepted_while_postgresql_is_away_and_processe
     assert_eq!(stage.database.count("select count(*) from platform_user").await, 21);
     let twice = "select count(*) from event where key = 'w0'";
     assert_eq!(stage.database.count(twice).await, 1, "the duplicate was dropped when it could be known");
+}
+
+#[tokio::test]
+async fn with_both_away_nothing_is_accepted_and_the_sender_is_told_when_to_come_again() {
+    let (postgres, node) = tokio::join!(Postgres::start(), Node::start());
+    let stage = Stage::on(postgres.fresh().await, Some(&node.url()), QUICK).await;
+    let request = |n: usize| platform(PLATFORM, platform_user_created(&format!("w{n}"), &format!("u{n}")));
+    stage.becomes(stage.send(&request(0)).await.event_id(), "succeeded").await;
+
+    postgres.stop();
+    // It takes the message and does not answer: no confirm is no promise.
+    node.freeze();
+    let unanswered = stage.send(&request(1)).await;
+    node.kill9();
+    let refused = eventually("the broker is missed", async || match stage.send(&request(2)).await {
+        reply if reply.status == 503 => Ok(reply),
+        reply => Err(format!("{reply:?}")),
+    })
+    .await;
+    for reply in [unanswered, refused] {
+        assert_eq!(reply.status, 503, "{reply:?}");
+        assert!(reply.header("retry-after").is_some() && !reply.detail().is_empty(), "{reply:?}");
+    }
+    postgres.start_again().await;
+    node.start_again().await;
+    for n in 1..=2 {
+        let reply = eventually("the sender's retry is accepted", async || match stage.send(&request(n)).await {
+            reply if reply.is_success() => Ok(reply),
+            reply => Err(format!("{reply:?}")),
+        })
+        .await;
+        stage.becomes(reply.event_id(), "succeeded").await;
+    }
+    assert_eq!(stage.database.count("select count(*) from platform_user").await, 3);
 }

@@ -40,6 +40,7 @@ mod forwards;
 mod harness;
 mod ibam;
 mod ibam_webhooks;
+mod order_of_writes;
 mod own_handler;
 mod platform;
 mod queue_contract;

@@ -26,7 +26,8 @@ async fn a_spoiled_signature_is_refused() {
         let reply = stage.send(&spoil(how, "X-Platform-Signature", PLATFORM, body(), platform)).await;
         let words = match how {
             Spoiled::Missing | Spoiled::Empty => "Missing webhook signature",
-            // Hex is hex in either case: real senders write both.
+            // Hex is hex in either case: real senders write both. (Document B asks for lower case, and its senders are
+            // held to it: `faithflow.rs`.)
             Spoiled::UpperCase => {
                 assert!(reply.is_success(), "{reply:?}");
                 stage.database.connect().await.batch_execute("truncate event, event_state, dedup_key").await.unwrap();

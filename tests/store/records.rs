@@ -8,9 +8,9 @@ use lychgate_common::{
     clock::Clock,
     event::{Event, EventId},
     queue::Shards,
-    store::{Group, GroupLimits, Keys, NewEvent, Recorded, Recorder, Store, StoreSettings},
+    store::{Group, GroupLimits, Keys, NewEvent, Recorded, Recorder, Store, StoreSettings, Write},
 };
-use lychgate_tests::database::Database;
+use lychgate_tests::{database::Database, eventually};
 
 pub(crate) const WINDOW: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -83,6 +83,43 @@ async fn a_thousand_at_once_with_one_key_are_one_event() {
         })
         .collect();
     assert_eq!((new, ids.len(), answers.len()), (1, 1, 1000));
+}
+
+#[tokio::test]
+async fn a_batch_takes_its_keys_in_one_order_whatever_its_own_so_that_two_batches_never_deadlock() {
+    let database = Database::empty().await;
+    let store = Store::open(&StoreSettings::new(database.url().into()), Clock::system()).unwrap();
+    store.migrate().await.unwrap();
+    let recorder = Recorder::new(store.clone(), WINDOW);
+    let batch = |keys: &[String]| keys.iter().map(|key| webhook(&store, Some(key), "a")).collect::<Vec<_>>();
+    let keys: Vec<String> = (0..8).map(|n| format!("k{n}")).collect();
+    recorder.write(&batch(&keys)).await.unwrap();
+    let ordered =
+        "select e.key from dedup_key d join event e on e.id = d.event_id order by d.bucket, d.source, d.key_hash";
+    let mut keys = database.column(ordered).await;
+    keys.reverse();
+
+    // Another batch, half done: it has taken the first key, and is about to take the last.
+    let other = database.connect().await;
+    let afresh = "create table taken as select * from dedup_key; truncate dedup_key, event, event_state";
+    other.batch_execute(afresh).await.unwrap();
+    let half = "begin;
+        insert into dedup_key select * from taken order by bucket, source, key_hash limit 1";
+    other.batch_execute(half).await.unwrap();
+    let write = tokio::spawn({
+        let items = batch(&keys);
+        async move { recorder.write(&items).await }
+    });
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    eventually("the batch waits for the first key", async || match database.count(waits).await {
+        0 => Err("it does not".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
+    let rest = "insert into dedup_key select * from taken order by bucket desc, source desc, key_hash desc limit 1";
+    other.batch_execute(rest).await.expect("nobody holds the last key while waiting for the first");
+    other.batch_execute("rollback").await.unwrap();
+    assert_eq!(write.await.unwrap().unwrap(), vec![Recorded::New; 8]);
 }
 
 #[tokio::test]

@@ -50,13 +50,16 @@ impl Store {
         config.connect_timeout(settings.connect);
         config.keepalives_idle(Duration::from_secs(10));
         config.tcp_user_timeout(Duration::from_secs(15));
-        let timeouts = format!(
-            "-c statement_timeout={0} -c lock_timeout={0} -c idle_in_transaction_session_timeout=10000",
+        // A database or role that is set to `synchronous_commit = off` would have us promise what is not on the disk.
+        // What the URL itself asks for comes last, and wins.
+        let ours = format!(
+            "-c synchronous_commit=on -c statement_timeout={0} -c lock_timeout={0} \
+             -c idle_in_transaction_session_timeout=10000",
             settings.statement.as_millis()
         );
         let options = match config.get_options() {
-            Some(given) => format!("{timeouts} {given}"),
-            None => timeouts,
+            Some(given) => format!("{ours} {given}"),
+            None => ours,
         };
         config.options(options);
         let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
