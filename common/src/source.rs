@@ -6,6 +6,7 @@
 //! A source is built once from a [`Profile`] and its keys and never changes; a reload builds a new one. Nothing here
 //! talks to a network, a database or a broker.
 
+mod build;
 mod fault;
 mod forward;
 mod handshake;
@@ -21,6 +22,7 @@ mod place;
 mod pointer;
 pub mod preset;
 mod profile;
+mod public_url;
 mod reading;
 mod redact;
 mod refused;
@@ -29,6 +31,7 @@ mod request;
 pub mod sample;
 mod settings;
 pub mod sign;
+mod split;
 mod template;
 mod time;
 mod verify;
@@ -41,9 +44,9 @@ use ipnet::IpNet;
 pub use self::{
     fault::SourceFault,
     forward::{Destination, Forward, ForwardFault},
-    handshake::{Answer, Handshake, HandshakeRule},
+    handshake::{Answer, Handshake, HandshakeRule, KnownBy},
     headers::{kept_headers, may_keep},
-    identify::{Check, EVENT_LIMIT, KEY_LIMIT, KeyAt, KindRule, NAME_LIMIT, Naming, Shape},
+    identify::{Check, KEY_LIMIT, KeyAt, KindRule, NAME_LIMIT, Naming, Shape},
     jwk::{JwksFault, PublicKey},
     jwks::{COOL_DOWN, Due, KeyServer, REFRESH, SET_LIMIT},
     key::{Key, KeyFault, KeyForm, Keys},
@@ -52,14 +55,16 @@ pub use self::{
     place::{Place, VALUE_LIMIT},
     pointer::{DEPTH_LIMIT, Pointer},
     profile::Profile,
+    public_url::UrlForm,
     refused::Refused,
     reply::{JSON, Reply, ReplyBody},
     request::{Authentic, Identity, Request},
     settings::from_settings,
+    split::{EVENT_LIMIT, Split},
     template::{Piece, Template, TemplateFault},
     time::{FUTURE_LIMIT, Freshness, TimeAt, TimeForm},
     verify::{
-        Accepted, Algorithm, BodyVariant, Encoding, Hash, Jws, JwsAlgorithm, JwsAt, Origin, OriginFault, Origins,
+        Accepted, Algorithm, BodyVariant, Each, Encoding, Hash, Jws, JwsAlgorithm, JwsAt, Origin, OriginFault, Origins,
         Scheme, SignatureForm, Token, URL_SECRET_LENGTH, Verifier,
     },
 };
@@ -81,42 +86,6 @@ struct Inner {
 }
 
 impl Source {
-    /// Builds a source. `secrets` are ignored where the keys come from the store.
-    pub fn new(name: &str, profile: Profile, secrets: &[Secret]) -> Result<Self, SourceFault> {
-        Self::with_tokens(name, profile, secrets, &[])
-    }
-
-    /// As [`Source::new`], with tokens of their own for the ways that take one as it is. Without any, the secrets serve
-    /// as tokens too.
-    pub fn with_tokens(
-        name: &str,
-        profile: Profile,
-        secrets: &[Secret],
-        tokens: &[Secret],
-    ) -> Result<Self, SourceFault> {
-        let source_name: Arc<str> = name.into();
-        let fault = |at: usize, fault| SourceFault::Secret { source_name: source_name.clone(), number: at + 1, fault };
-        let keys = if profile.keys_by_tenant {
-            Keys::ByTenant
-        } else if let Verifier::Origin(origins) = &profile.verifier {
-            if origins.all().is_empty() {
-                return Err(SourceFault::NoOrigin { source_name });
-            }
-            Keys::Fixed(Vec::new())
-        } else if secrets.is_empty() && tokens.is_empty() && !profile.verifier.has_public_keys() {
-            return Err(SourceFault::NoSecret { source_name });
-        } else {
-            let secrets = secrets
-                .iter()
-                .enumerate()
-                .map(|(at, secret)| read_key(&profile, secret).map_err(|found| fault(at, found)));
-            let token = |secret| Key::token(secret).and_then(|key| profile.verifier.admits(&key).map(|()| key));
-            let tokens = tokens.iter().enumerate().map(|(at, secret)| token(secret).map_err(|found| fault(at, found)));
-            Keys::Fixed(secrets.chain(tokens).collect::<Result<_, _>>()?)
-        };
-        Ok(Self(Arc::new(Inner { name: source_name, profile, keys })))
-    }
-
     /// Its configured name.
     pub fn name(&self) -> &Arc<str> {
         &self.0.name
@@ -208,7 +177,7 @@ impl Source {
 
     /// Decodes one of a tenant's secrets, for sources whose keys are looked up.
     pub fn read_key(&self, secret: &Secret) -> Result<Key, KeyFault> {
-        read_key(&self.0.profile, secret)
+        build::read_key(&self.0.profile, secret)
     }
 
     /// Fails before the body is read where no credential was sent at all; the body may be empty here.
@@ -233,10 +202,25 @@ impl Source {
         self.0.profile.verifier.verify(request, keys).map_err(|refused| self.worded(refused))
     }
 
-    /// The answer, if the request is a challenge, a test or a ping and no event. Look at [`Handshake::authenticated`].
+    /// The answer, if an authentic request is a challenge, a test or a ping and no event.
     pub fn handshake(&self, request: &Request<'_>) -> Option<Handshake> {
-        let Profile { handshakes, verifier, .. } = &self.0.profile;
-        handshakes.iter().find_map(|rule| rule.answer(request, verifier, &self.0.keys))
+        handshake::of_sender(&self.0.profile, &self.0.keys, request)
+    }
+
+    /// The answer, if a request is a challenge or a probe that its sender does not sign. Only its head is looked at, and
+    /// a token in it, where the handshake needs one.
+    pub fn greeting(&self, request: &Request<'_>) -> Option<Result<Handshake, Refused>> {
+        handshake::greeting(&self.0.profile, &self.0.keys, request)
+    }
+
+    /// Whether requests of this method may be handshakes, though they are no events.
+    pub fn greets(&self, method: &Method) -> bool {
+        self.0.profile.handshakes.iter().any(|rule| rule.method == method)
+    }
+
+    /// The whole address that the sender was given, where the settings name one for this source alone.
+    pub fn public_url(&self) -> Option<&str> {
+        self.0.profile.public_url.as_deref()
     }
 
     /// Names the events of an authentic request: all of them or none. Their bodies are [`Source::redacted`].
@@ -284,12 +268,6 @@ impl Source {
     fn worded(&self, refused: Refused) -> Refused {
         if self.0.profile.terse { refused.tersely() } else { refused }
     }
-}
-
-fn read_key(profile: &Profile, secret: &Secret) -> Result<Key, KeyFault> {
-    let key = Key::read(secret, profile.key_form)?;
-    profile.verifier.admits(&key)?;
-    Ok(key)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use hyper::{StatusCode, header::HeaderValue};
 use lychgate_common::{
     event::EventId,
     outcome::{Outcome, Waiter},
-    source::{Keys, kept_headers},
+    source::{Handshake, Keys, kept_headers},
     status::Status,
     store::{KeptAnswer, LOGGED_BODY, LoggedAs, LoggedDelivery},
 };
@@ -66,20 +66,38 @@ impl Wait {
     }
 }
 
-/// Tests, pings and handshakes: answered by the gateway itself, and never queued.
+/// Challenges and probes that their senders do not sign: answered from the head alone, and never queued.
+pub(crate) fn greeting(house: &House, arrival: &Arrival<'_>, trail: &mut Trail) -> Result<Option<Answer>, Refusal> {
+    let Some(greeted) = arrival.source.greeting(&arrival.request(&Bytes::new())) else { return Ok(None) };
+    let handshake = greeted.inspect_err(|refused| {
+        if refused.is_authentication() {
+            house.throttle.failed(arrival.address);
+        }
+    })?;
+    trail.authentic = handshake.authenticated;
+    Ok(Some(shaken(house, arrival, trail, handshake)))
+}
+
+/// Tests, pings and challenges of authentic senders: answered by the gateway itself, and never queued.
 pub(crate) fn directly(
     house: &House,
     authenticated: &Authenticated<'_>,
     trail: &mut Trail,
 ) -> Result<Option<Answer>, Refusal> {
-    let admitted = &authenticated.admitted;
-    let Some(handshake) = admitted.arrival.source.handshake(&authenticated.request()) else { return Ok(None) };
-    trail.kind = Some(Arc::from(handshake.name));
-    let content_type = HeaderValue::from_static(handshake.content_type);
-    let mut reply = reply::bytes(handshake.status, content_type, handshake.body);
+    let arrival = authenticated.admitted.arrival;
+    let handshake = arrival.source.handshake(&authenticated.request());
+    Ok(handshake.map(|handshake| shaken(house, arrival, trail, handshake)))
+}
+
+fn shaken(house: &House, arrival: &Arrival<'_>, trail: &mut Trail, handshake: Handshake) -> Answer {
+    let name = handshake.name;
+    trail.kind = Some(Arc::from(name));
+    let mut reply = reply::bytes(handshake.status, HeaderValue::from_static(handshake.content_type), handshake.body);
+    // Nothing that is echoed may pass for a page.
     reply.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    log(house, admitted.arrival, trail, LoggedAs::Answered, handshake.name, reply.status(), None);
-    Ok(Some(Answer(reply)))
+    reply.headers_mut().extend(handshake.headers);
+    log(house, arrival, trail, LoggedAs::Answered, name, reply.status(), None);
+    Answer(reply)
 }
 
 /// The answer to recorded events.

@@ -66,6 +66,10 @@ pub(crate) struct Trail {
 }
 
 async fn walk(house: &House, arrival: &Arrival<'_>, body: Incoming, trail: &mut Trail) -> Result<Answer, Refusal> {
+    limit::address(house, arrival)?;
+    if let Some(answer) = answer::greeting(house, arrival, trail)? {
+        return Ok(answer);
+    }
     let admitted = limit::limit(house, arrival, body, trail).await?;
     let authenticated = authenticate::authenticate(house, admitted, trail).await?;
     if let Some(answer) = answer::directly(house, &authenticated, trail)? {

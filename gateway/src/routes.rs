@@ -13,7 +13,7 @@ pub(crate) type Params = Vec<(Arc<str>, String)>;
 /// A door of the public listener.
 #[derive(Debug)]
 pub(crate) enum Door<'a> {
-    /// A webhook for this source.
+    /// A webhook for this source, or a handshake.
     Ingest(&'a Source, Params),
     /// A browser that asks whether its page may call this source.
     Preflight(&'a Source),
@@ -59,6 +59,7 @@ impl Routes {
             return match source.methods().contains(method) {
                 true => Ok(Door::Ingest(source, params)),
                 false if method == Method::OPTIONS && source.origins().is_some() => Ok(Door::Preflight(source)),
+                false if source.greets(method) => Ok(Door::Ingest(source, params)),
                 false => Err(Refusal::MethodNotAllowed(allowed(source))),
             };
         }
@@ -81,6 +82,7 @@ impl Routes {
     }
 }
 
-fn allowed(source: &Source) -> String {
+/// The methods of a source's events, for whoever used another.
+pub(crate) fn allowed(source: &Source) -> String {
     source.methods().iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
 }

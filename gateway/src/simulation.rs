@@ -87,7 +87,8 @@ async fn walk(house: &House, source: &Source, trial: &Trial, rehearse: &dyn Rehe
     let params: Vec<(Arc<str>, String)> = source.path().params().map(|name| (Arc::clone(name), param(name))).collect();
     let headers = headers(trial)?;
     let public_url = house.settings.gateway.public_url.as_ref();
-    let public_url = public_url.map(|base| format!("{}{target}", base.as_str().trim_end_matches('/')));
+    let of_all = public_url.map(|base| format!("{}{target}", base.as_str().trim_end_matches('/')));
+    let public_url = source.public_url().map(str::to_owned).or(of_all);
     let body = match &trial.body {
         Value::String(text) => Bytes::copy_from_slice(text.as_bytes()),
         other => Bytes::from(other.to_string()),

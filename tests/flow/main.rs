@@ -37,6 +37,7 @@ mod fairness;
 mod faithflow;
 mod first_contact;
 mod forwards;
+mod handshakes;
 mod harness;
 mod ibam;
 mod ibam_webhooks;

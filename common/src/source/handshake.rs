@@ -1,38 +1,42 @@
-//! Requests that are answered on the spot and never become events: a provider's challenge, a test, a ping.
+//! Requests that are answered on the spot and never become events: a provider's challenge, a probe, a test, a ping.
 //!
-//! An echo is an oracle and a way to script a browser: only for authentic requests, as plain text, limited in length, and
-//! nothing is ever signed that could pass for a signed event.
+//! An echo is an oracle and a way to script a browser: as plain text, limited in length, for authentic requests wherever
+//! the sender can be authentic by then. Nothing is ever signed that could pass for a signed event.
+
+mod answer;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use hyper::StatusCode;
-use jiff::Timestamp;
-use serde_json::json;
+use hyper::{
+    Method, StatusCode,
+    header::{HeaderName, HeaderValue},
+};
+
+pub use answer::Answer;
 
 use super::{
     key::{Key, Keys},
     place::Place,
+    profile::Profile,
     reading::Reading,
-    reply::JSON,
+    refused::Refused,
     request::Request,
-    verify::{Hash, Verifier, mac},
 };
-
-/// Longest challenge that is echoed, in bytes: three times the longest that a provider is known to send.
-const CHALLENGE_LIMIT: usize = 1024;
 
 /// An answer for a request that is no event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
     /// Its event type or name, for logs and metrics.
     pub name: &'static str,
-    /// The gateway must authenticate the request before it answers.
+    /// The gateway has authenticated the request, or a token in it, before it answers.
     pub authenticated: bool,
     /// The answer's status.
     pub status: StatusCode,
     /// The answer's content type. Send `X-Content-Type-Options: nosniff` with it.
     pub content_type: &'static str,
+    /// Headers beside.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The answer's body.
     pub body: Bytes,
 }
@@ -42,71 +46,114 @@ pub struct Handshake {
 pub struct HandshakeRule {
     /// Its name.
     pub name: &'static str,
-    /// What to look at.
-    pub at: Place,
-    /// What must stand there.
-    pub equals: &'static str,
+    /// Its method.
+    pub method: Method,
+    /// What must stand where: a certain value, or anything where none is given. Nothing: every request of the method.
+    pub when: Option<(Place, Option<Cow<'static, str>>)>,
+    /// What must not be there.
+    pub unless: Option<Place>,
+    /// How its sender must be known.
+    pub known_by: KnownBy,
     /// What is answered.
     pub answer: Answer,
 }
 
-/// What a handshake is answered.
+/// How the sender of a handshake must be known before it is answered.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// What stands there, as plain text.
-    Echo(Place),
-    /// Always the same.
-    Fixed(StatusCode, &'static str),
-    /// FaithFlow's test message with the time of receipt.
-    FaithFlowTest,
-    /// Zoom's `plainToken` together with its HMAC.
-    ZoomChallenge,
+pub enum KnownBy {
+    /// Like the sender of an event.
+    Sender,
+    /// One of the source's verify tokens stands there.
+    VerifyToken(Place),
+    /// One of the source's own secrets stands there.
+    Secret(Place),
+    /// Not at all: nothing that the answer says is of use to anybody else.
+    Anybody,
 }
 
 impl HandshakeRule {
-    /// The answer, if the request is this handshake.
-    pub(super) fn answer(&self, request: &Request<'_>, verifier: &Verifier, keys: &Keys) -> Option<Handshake> {
-        let reading = Reading::of(request);
-        let found = self.at.find(&reading).ok().flatten()?;
-        if found != self.equals {
-            return None;
+    /// A sender's test that is authenticated like an event, and known by a value.
+    pub fn of_sender(name: &'static str, at: Place, equals: &'static str, answer: Answer) -> Self {
+        Self {
+            name,
+            method: Method::POST,
+            when: Some((at, Some(Cow::Borrowed(equals)))),
+            unless: None,
+            known_by: KnownBy::Sender,
+            answer,
         }
-        let (status, content_type, body) = match &self.answer {
-            Answer::Fixed(status, body) => (*status, JSON, Bytes::from_static(body.as_bytes())),
-            Answer::Echo(place) => (StatusCode::OK, "text/plain; charset=utf-8", echo(place, &reading)?),
-            Answer::FaithFlowTest => (StatusCode::OK, JSON, faithflow_test(request.received_at)),
-            Answer::ZoomChallenge => (StatusCode::OK, JSON, zoom(request, verifier, keys)?),
-        };
-        Some(Handshake { name: self.name, authenticated: true, status, content_type, body })
+    }
+
+    /// A probe that wants nothing but success.
+    pub fn probe(method: Method) -> Self {
+        let answer = Answer::Fixed(StatusCode::OK, Cow::Borrowed(""));
+        Self { name: "probe", method, when: None, unless: None, known_by: KnownBy::Anybody, answer }
+    }
+
+    /// A challenge in the query, to be echoed.
+    pub fn challenge(name: &'static str, method: Method, parameter: &'static str, known_by: KnownBy) -> Self {
+        let at = Place::Query(parameter.into());
+        Self { name, method, when: Some((at.clone(), None)), unless: None, known_by, answer: Answer::Echo(at) }
+    }
+
+    fn is(&self, reading: &Reading<'_>) -> bool {
+        let holds = |place: &Place| place.find(reading).ok().flatten();
+        if *reading.request().method != self.method || self.unless.as_ref().is_some_and(|place| holds(place).is_some())
+        {
+            return false;
+        }
+        match &self.when {
+            None => true,
+            Some((place, None)) => holds(place).is_some(),
+            Some((place, Some(value))) => holds(place).is_some_and(|found| found == *value),
+        }
     }
 }
 
-fn echo(place: &Place, reading: &Reading<'_>) -> Option<Bytes> {
-    let challenge = place.find(reading).ok().flatten().map(Cow::into_owned)?;
-    (challenge.len() <= CHALLENGE_LIMIT && !challenge.chars().any(char::is_control)).then(|| Bytes::from(challenge))
+/// The answer to an authentic request, if it is a handshake.
+pub(super) fn of_sender(profile: &Profile, keys: &Keys, request: &Request<'_>) -> Option<Handshake> {
+    let reading = Reading::of(request);
+    let from_sender = |rule: &&HandshakeRule| rule.known_by == KnownBy::Sender && rule.is(&reading);
+    profile.handshakes.iter().filter(from_sender).find_map(|rule| {
+        let fixed = fixed(keys);
+        let signed_by = |key: &&Key| profile.verifier.verify(request, std::slice::from_ref(*key)).is_ok();
+        rule.answer.give(rule.name, true, &reading, || fixed.iter().find(signed_by))
+    })
 }
 
-/// Document B's answer to `test` and `ping`, its time written as there: microseconds and `+00:00`.
-fn faithflow_test(received_at: Timestamp) -> Bytes {
-    let at = received_at.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string();
-    let message = "Webhook test successful! FaithTracker is ready to receive member updates.";
-    Bytes::from(json!({"success": true, "message": message, "timestamp": at}).to_string())
-}
-
-/// Zoom signs events with the same key, so the token may hold nothing that an event's signed string needs (`:`, `{`).
-fn zoom(request: &Request<'_>, verifier: &Verifier, keys: &Keys) -> Option<Bytes> {
-    let token = Place::field("/payload/plainToken").find(&Reading::of(request)).ok().flatten()?;
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if token.len() > CHALLENGE_LIMIT || !token.bytes().all(harmless) {
-        return None;
-    }
-    let Keys::Fixed(keys) = keys else { return None };
-    let signed_by = |key: &&Key| verifier.verify(request, std::slice::from_ref(*key)).is_ok();
-    let secret = keys.iter().find(signed_by)?.shared()?;
-    let encrypted = mac(Hash::Sha256, secret.expose(), |take| {
-        take(token.as_bytes());
-        Ok(())
+/// The answer to a request of which only the head is known, if it is a handshake that is not signed.
+pub(super) fn greeting(profile: &Profile, keys: &Keys, request: &Request<'_>) -> Option<Result<Handshake, Refused>> {
+    let reading = Reading::of(request);
+    let unsigned = |rule: &&HandshakeRule| rule.known_by != KnownBy::Sender && rule.is(&reading);
+    let rule = profile.handshakes.iter().find(unsigned)?;
+    let known = match &rule.known_by {
+        KnownBy::Sender => return None,
+        KnownBy::Anybody => Ok(false),
+        KnownBy::VerifyToken(place) if profile.verify_tokens.is_empty() => {
+            Err(Refused::VerifyTokenUnset { place: place.to_string() })
+        }
+        KnownBy::VerifyToken(place) => {
+            let offered = place.find(&reading).ok().flatten().unwrap_or_default();
+            // Every token is compared, whatever is found.
+            let good = |known: bool, token: &crate::secret::Secret| known | token.matches(offered.as_bytes());
+            profile.verify_tokens.iter().fold(false, good).then_some(true).ok_or(Refused::VerifyTokenWrong)
+        }
+        KnownBy::Secret(place) => {
+            let offered = place.find(&reading).ok().flatten().unwrap_or_default();
+            let good = |known: bool, key: &Key| known | key.shared().is_some_and(|it| it.matches(offered.as_bytes()));
+            fixed(keys).iter().fold(false, good).then_some(true).ok_or(Refused::VerifyTokenWrong)
+        }
+    };
+    let answered = known.and_then(|known| {
+        let answer = rule.answer.give(rule.name, known, &reading, || fixed(keys).first());
+        answer.ok_or(Refused::ChallengeUnfit { name: rule.name })
     });
-    let answer = json!({"plainToken": token, "encryptedToken": hex::encode(encrypted.ok()?)});
-    Some(Bytes::from(answer.to_string()))
+    Some(answered)
+}
+
+fn fixed(keys: &Keys) -> &[Key] {
+    match keys {
+        Keys::Fixed(keys) => keys,
+        Keys::ByTenant => &[],
+    }
 }

@@ -9,17 +9,16 @@ use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
 pub use key::{KEY_LIMIT, KeyAt};
 pub use shape::{Check, Shape};
 
 use super::{
     place::{Place, first},
-    pointer::{json_text, not_json},
     reading::Reading,
     refused::Refused,
     request::{Identity, Request},
+    split::Split,
     time::{FUTURE_LIMIT, TimeForm},
     verify::Verifier,
 };
@@ -27,16 +26,13 @@ use super::{
 /// Longest event type, tenant or subject, in bytes.
 pub const NAME_LIMIT: usize = 255;
 
-/// Most events that one array may bring: ten times what the batching senders (HubSpot, SendGrid) send.
-pub const EVENT_LIMIT: usize = 1000;
-
 /// Where everything that names an event is found.
 #[derive(Clone, Debug, Default)]
 pub struct Naming {
     /// The body must be JSON; refused early where it is not.
     pub json: bool,
-    /// The body is an array, each element an event of its own.
-    pub split: bool,
+    /// Where several events of one request stand; `None` where a request is one event.
+    pub split: Option<Split>,
     /// The key: the first of these that yields one.
     pub key: Vec<KeyAt>,
     /// Refuse the same body under another key as well.
@@ -106,16 +102,16 @@ impl Naming {
 
     /// All events of a request, or none.
     pub(super) fn identify(&self, request: &Request<'_>, verifier: &Verifier) -> Result<Vec<Identity>, Refused> {
-        if !self.split {
+        let Some(split) = &self.split else {
             return Ok(vec![self.one(request, request.body, None, verifier)?]);
-        }
-        let Some(elements) = elements(request.body)? else {
+        };
+        let Some(elements) = split.events(request.body)? else {
             return Ok(vec![self.one(request, request.body, None, verifier)?]);
         };
         let several = elements.len() > 1;
         let one = |(at, body)| {
             let identity = self.one(request, body, several.then_some(at), verifier);
-            identity.map_err(|refused: Refused| refused.within(at))
+            identity.map_err(|refused: Refused| refused.within(&split.place(at)))
         };
         elements.iter().enumerate().map(one).collect()
     }
@@ -217,17 +213,4 @@ fn clean(place: &Place, text: &str) -> Result<Arc<str>, Refused> {
         text if text.chars().any(char::is_control) => wrong("it holds control characters"),
         text => Ok(text.into()),
     }
-}
-
-/// An array's elements, each its own slice of the body; `None` for anything but an array, which is one event.
-fn elements(body: &Bytes) -> Result<Option<Vec<Bytes>>, Refused> {
-    let text = json_text(body)?;
-    if !text.trim_ascii_start().starts_with('[') {
-        return Ok(None);
-    }
-    let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(not_json)?;
-    if elements.len() > EVENT_LIMIT {
-        return Err(Refused::TooManyEvents { count: elements.len(), limit: EVENT_LIMIT });
-    }
-    Ok(Some(elements.into_iter().map(|element| body.slice_ref(element.get().as_bytes())).collect()))
 }

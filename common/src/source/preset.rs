@@ -2,9 +2,15 @@
 //!
 //! Each is proven by a literal vector of its sender's. A new sender is a new file and a line in [`ALL`].
 
+mod adyen;
+mod asana;
+mod bearer_jwt;
 mod calendly;
 mod canvas;
+mod cloudevents;
 mod discord;
+mod doppler;
+mod dropbox;
 mod faithflow;
 mod generic;
 mod github;
@@ -12,13 +18,18 @@ mod gitlab_token;
 mod hubspot;
 mod intercom;
 mod internal;
+mod lemonsqueezy;
 mod linear;
 mod lti;
 mod mailgun;
+mod meta;
+mod microsoft_graph;
 mod moodle;
 mod paddle;
 mod pagerduty;
 mod platform;
+mod razorpay;
+mod sanity;
 mod sendgrid;
 mod service;
 mod shopify;
@@ -30,10 +41,14 @@ mod stripe;
 mod systeme_ibam;
 mod systemeio;
 mod systemeio_automation;
+mod trello;
 mod twilio;
 mod twitch;
 mod typeform;
+mod woocommerce;
 mod workos;
+mod x;
+mod xero;
 mod zoom;
 
 use serde_json::Value;
@@ -53,24 +68,40 @@ pub struct Preset {
 
 /// Every preset, by name.
 pub const ALL: &[Preset] = &[
+    adyen::PRESET,
+    adyen::PLATFORM,
+    asana::PRESET,
+    bearer_jwt::PRESET,
     calendly::PRESET,
     canvas::PRESET,
+    standard_webhooks::CLERK,
+    cloudevents::PRESET,
     discord::PRESET,
+    doppler::PRESET,
+    dropbox::PRESET,
     faithflow::PRESET,
     generic::PRESET,
     github::PRESET,
+    standard_webhooks::GITLAB,
     gitlab_token::PRESET,
     hubspot::PRESET,
     intercom::PRESET,
     internal::PRESET,
+    lemonsqueezy::PRESET,
     linear::PRESET,
     lti::PRESET,
     mailgun::PRESET,
+    meta::PRESET,
+    microsoft_graph::PRESET,
     moodle::PRESET,
+    standard_webhooks::OPENAI,
     paddle::PRESET,
     pagerduty::PRESET,
     platform::PRESET,
+    standard_webhooks::POLAR,
+    razorpay::PRESET,
     standard_webhooks::RESEND,
+    sanity::PRESET,
     sendgrid::PRESET,
     service::PRESET,
     shopify::PRESET,
@@ -84,10 +115,14 @@ pub const ALL: &[Preset] = &[
     systeme_ibam::MEMBERSHIP,
     systemeio::PRESET,
     systemeio_automation::PRESET,
+    trello::PRESET,
     twilio::PRESET,
     twitch::PRESET,
     typeform::PRESET,
+    woocommerce::PRESET,
     workos::PRESET,
+    x::PRESET,
+    xero::PRESET,
     zoom::PRESET,
 ];
 

@@ -18,7 +18,7 @@ use super::{
     reply::Reply,
     verify::Verifier,
 };
-use crate::settings::RateLimit;
+use crate::{secret::Secret, settings::RateLimit};
 
 /// Everything there is to know about a source but its name and keys.
 #[derive(Clone, Debug)]
@@ -50,6 +50,10 @@ pub struct Profile {
     pub terse: bool,
     /// Requests answered on the spot.
     pub handshakes: Vec<HandshakeRule>,
+    /// What a sender shows that asks whether this is the right place, before it signs anything (Meta).
+    pub verify_tokens: Vec<Secret>,
+    /// The whole address that the sender was given, where that is not `gateway.public_url` with the path.
+    pub public_url: Option<Arc<str>>,
     /// What identifies an event, and how it is named.
     pub naming: Naming,
     /// Top-level fields of the body that hold a secret, and are emptied before anything is stored.
@@ -81,6 +85,8 @@ impl Profile {
             keys_by_tenant: false,
             terse: false,
             handshakes: Vec::new(),
+            verify_tokens: Vec::new(),
+            public_url: None,
             naming: Naming { json: true, ..Naming::default() },
             redact: &[],
             on_conflict: OnConflict::Reject,

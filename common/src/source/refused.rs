@@ -135,8 +135,23 @@ pub enum Refused {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The sender asks whether this is the right place, and shows a token that is not this source's.
+    #[error("Invalid verify token")]
+    VerifyTokenWrong,
+    /// The sender asks whether this is the right place, and the source has no token to compare its own with.
+    #[error("This source has no verify token to compare the {place} with: set `verify_token`")]
+    VerifyTokenUnset {
+        /// Where the sender's token stands, in words.
+        place: String,
+    },
+    /// What the sender wants echoed or signed is missing, too long or of the wrong form.
+    #[error("Invalid {name} request: what is to be answered is missing, too long, or holds characters it must not")]
+    ChallengeUnfit {
+        /// The handshake.
+        name: &'static str,
+    },
     /// The source signs its public URL, and none is configured.
-    #[error("This source signs its public URL, and none is configured: set `public_url`")]
+    #[error("The sender signs the public URL, and none is configured: set `public_url`")]
     PublicUrlUnknown,
 }
 
@@ -167,6 +182,9 @@ impl Refused {
             Self::KindUnknown => "kind_unknown",
             Self::KindMismatch { .. } => "kind_mismatch",
             Self::KeyInvalid { .. } => "key_invalid",
+            Self::VerifyTokenWrong => "verify_token_wrong",
+            Self::VerifyTokenUnset { .. } => "verify_token_unset",
+            Self::ChallengeUnfit { .. } => "challenge_unfit",
             Self::PublicUrlUnknown => "public_url_unknown",
         }
     }
@@ -183,7 +201,9 @@ impl Refused {
             | Self::JwtWrong { .. }
             | Self::TimestampStale { .. }
             | Self::TimestampAhead { .. } => StatusCode::UNAUTHORIZED,
-            Self::OriginMissing | Self::OriginForbidden => StatusCode::FORBIDDEN,
+            Self::OriginMissing | Self::OriginForbidden | Self::VerifyTokenWrong | Self::VerifyTokenUnset { .. } => {
+                StatusCode::FORBIDDEN
+            }
             Self::BodyNotJson { .. }
             | Self::BodyTooDeep { .. }
             | Self::TooManyEvents { .. }
@@ -194,7 +214,8 @@ impl Refused {
             | Self::PartWrong { .. }
             | Self::KindUnknown
             | Self::KindMismatch { .. }
-            | Self::KeyInvalid { .. } => StatusCode::BAD_REQUEST,
+            | Self::KeyInvalid { .. }
+            | Self::ChallengeUnfit { .. } => StatusCode::BAD_REQUEST,
             Self::TenantForeign => StatusCode::FORBIDDEN,
             Self::KeysUnreachable => StatusCode::SERVICE_UNAVAILABLE,
             Self::PublicUrlUnknown => StatusCode::INTERNAL_SERVER_ERROR,
@@ -208,14 +229,14 @@ impl Refused {
 
     /// Whether this looks like an attack or a wrong secret, and counts against the client's address.
     pub fn is_authentication(&self) -> bool {
-        self.status() == StatusCode::UNAUTHORIZED
+        self.status() == StatusCode::UNAUTHORIZED || *self == Self::VerifyTokenWrong
     }
 
-    /// The same of an array's element: its fields' pointers start there.
-    pub(super) fn within(self, nth: usize) -> Self {
+    /// The same of an array's element, at this pointer: its fields' pointers start there.
+    pub(super) fn within(self, place: &str) -> Self {
         match self {
-            Self::FieldMissing { pointer } => Self::FieldMissing { pointer: format!("/{nth}{pointer}").into() },
-            Self::FieldWrong { pointer, why } => Self::FieldWrong { pointer: format!("/{nth}{pointer}").into(), why },
+            Self::FieldMissing { pointer } => Self::FieldMissing { pointer: format!("{place}{pointer}").into() },
+            Self::FieldWrong { pointer, why } => Self::FieldWrong { pointer: format!("{place}{pointer}").into(), why },
             other => other,
         }
     }
@@ -252,7 +273,7 @@ mod tests {
     #[test]
     fn a_field_is_named_by_its_pointer_also_within_an_array() {
         let wrong = Refused::FieldWrong { pointer: "/data/score".into(), why: "it must be a number".into() };
-        assert_eq!(wrong.within(2).detail(), "Invalid /2/data/score in payload: it must be a number");
+        assert_eq!(wrong.within("/2").detail(), "Invalid /2/data/score in payload: it must be a number");
         let missing = Refused::FieldMissing { pointer: "/data/score".into() };
         let words = "Missing /data/score in payload: the field is required and must not be empty";
         assert_eq!(missing.detail(), words);

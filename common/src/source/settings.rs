@@ -3,6 +3,7 @@
 //! Every mistake is noted at its key and the reading goes on, so that one look shows all of them.
 
 mod forward;
+mod handshake;
 mod jwt;
 mod places;
 mod signature;
@@ -18,11 +19,14 @@ use self::{
 };
 use super::{
     Source, SourceFault,
+    identify::Naming,
     limits::{ContentTypes, OnConflict},
     path::PathPattern,
+    pointer::Pointer,
     preset,
     profile::Profile,
     reply::{Reply, ReplyBody},
+    split::Split,
     time::TimeForm,
     verify::Verifier,
 };
@@ -162,6 +166,7 @@ fn rest(reader: &mut Reader<'_>, profile: &mut Profile) {
     profile.forward = forward::forward(reader);
     verifier(reader, profile);
     jwt(reader, profile);
+    handshake::handshakes(reader, profile);
     naming(reader, profile);
     reply(reader, &mut profile.reply);
 }
@@ -194,8 +199,23 @@ fn naming(reader: &mut Reader<'_>, profile: &mut Profile) {
         (None, Some(form), Some((_, preset))) => *preset = form,
         (None, _, _) => {}
     }
-    naming.split = reader.flag("split").unwrap_or(naming.split);
+    split(reader, naming);
     naming.body_guard = reader.flag("body_guard").unwrap_or(naming.body_guard);
+}
+
+/// `split = true` for a body that is an array, `split_at = "/events"` for an array inside it.
+fn split(reader: &mut Reader<'_>, naming: &mut Naming) {
+    match reader.flag("split") {
+        Some(true) => naming.split = Some(naming.split.take().unwrap_or_else(Split::body)),
+        Some(false) => naming.split = None,
+        None => {}
+    }
+    if let Some(text) = reader.text("split_at") {
+        match Pointer::parse(&text) {
+            Some(pointer) => naming.split = Some(Split::at(pointer)),
+            None => reader.fault("split_at", format!("`{text}` is no pointer: write \"/events\"")),
+        }
+    }
 }
 
 /// `reply = { status = 204, content_type = "text/plain", body = "OK" }`.

@@ -163,13 +163,23 @@ fn value(
     public_url: Option<&str>,
 ) -> Result<String, SignFault> {
     let uri: Uri = outgoing.target.parse().map_err(|_| SignFault::Unfit(outgoing.target.clone()))?;
+    let first;
+    let body = match &scheme.each {
+        // A sample brings one event.
+        Some(each) => {
+            first =
+                each.split.events(&outgoing.body)?.into_iter().flatten().next().ok_or(Refused::CredentialsMissing)?;
+            &first
+        }
+        None => &outgoing.body,
+    };
     let request = Request {
         method: &outgoing.method,
         uri: &uri,
         public_url,
         headers: &outgoing.headers,
         params: &[],
-        body: &outgoing.body,
+        body,
         received_at: draft.at,
     };
     let reading = Reading::of(&request);

@@ -8,7 +8,13 @@ use hyper::header::HeaderName;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{place::Place, pointer::Pointer, reading::Reading, refused::Refused};
+use super::{
+    place::Place,
+    pointer::Pointer,
+    public_url::{UrlForm, digest_in_url},
+    reading::Reading,
+    refused::Refused,
+};
 
 /// A template that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -38,15 +44,19 @@ pub enum Piece {
     /// The message id's text, as it was sent.
     Id,
     /// The public URL from the settings, with the request's query where it has one.
-    Url,
+    Url(UrlForm),
     /// The method.
     Method,
     /// A header's value.
     Header(HeaderName),
     /// A field of the body.
     Field(Pointer),
+    /// A field of the body, or nothing where it is not there (Adyen).
+    FieldOrNothing(Pointer),
     /// Form parameters sorted by name, each name followed by its value (Twilio).
     FormSorted,
+    /// The same; but where the URL holds `bodySHA256`, that must be the body's digest, and nothing follows (Twilio's JSON).
+    FormOrDigest,
     /// SHA-256 of the body in lower-case hex.
     BodyDigest,
 }
@@ -101,9 +111,9 @@ impl Template {
     pub fn covers(&self, place: &Place) -> bool {
         self.0.iter().any(|piece| match (piece, place) {
             (Piece::Body | Piece::BodyDigest, Place::Field(_)) => true,
-            (Piece::Field(signed), Place::Field(sought)) => signed == sought,
+            (Piece::Field(signed) | Piece::FieldOrNothing(signed), Place::Field(sought)) => signed == sought,
             (Piece::Header(signed), Place::Header(sought)) => signed == sought,
-            (Piece::Url, Place::Query(_) | Place::Path(_)) => true,
+            (Piece::Url(_), Place::Query(_) | Place::Path(_)) => true,
             (_, _) => false,
         })
     }
@@ -127,18 +137,21 @@ impl Template {
                 Piece::Body => take(reading.body()),
                 Piece::Time => take(time.unwrap_or_default().as_bytes()),
                 Piece::Id => take(id.unwrap_or_default().as_bytes()),
-                Piece::Url => take(signed_url(reading)?.as_bytes()),
+                Piece::Url(form) => take(form.of(reading)?.as_bytes()),
                 Piece::Method => take(request.method.as_str().as_bytes()),
                 Piece::Header(name) => take(required(&Place::Header(name.clone()), reading)?.as_bytes()),
                 Piece::Field(pointer) => take(required(&Place::Field(pointer.clone()), reading)?.as_bytes()),
-                Piece::FormSorted => {
-                    let mut pairs: Vec<_> = url::form_urlencoded::parse(reading.body()).collect();
-                    pairs.sort();
-                    for (name, value) in pairs {
-                        take(name.as_bytes());
-                        take(value.as_bytes());
+                Piece::FieldOrNothing(pointer) => {
+                    if let Some(text) = Place::Field(pointer.clone()).find(reading)? {
+                        take(text.as_bytes());
                     }
                 }
+                Piece::FormSorted => form_sorted(reading, take),
+                Piece::FormOrDigest => match digest_in_url(reading)? {
+                    Some(true) => {}
+                    Some(false) => return Err(Refused::SignatureWrong),
+                    None => form_sorted(reading, take),
+                },
                 Piece::BodyDigest => take(hex::encode(Sha256::digest(reading.body())).as_bytes()),
             }
         }
@@ -150,13 +163,15 @@ fn required<'r>(place: &Place, reading: &Reading<'r>) -> Result<Cow<'r, str>, Re
     place.find(reading)?.ok_or_else(|| place.missing())
 }
 
-fn signed_url(reading: &Reading<'_>) -> Result<String, Refused> {
-    let request = reading.request();
-    let base = request.public_url.ok_or(Refused::PublicUrlUnknown)?;
-    Ok(match request.uri.query() {
-        Some(query) if !base.contains('?') => format!("{base}?{query}"),
-        Some(_) | None => base.to_owned(),
-    })
+/// A parameter that is sent twice with one value counts once, as in Twilio's own libraries.
+fn form_sorted(reading: &Reading<'_>, take: &mut dyn FnMut(&[u8])) {
+    let mut pairs: Vec<_> = url::form_urlencoded::parse(reading.body()).collect();
+    pairs.sort();
+    pairs.dedup();
+    for (name, value) in pairs {
+        take(name.as_bytes());
+        take(value.as_bytes());
+    }
 }
 
 fn placeholder(name: &str) -> Result<Piece, TemplateFault> {
@@ -165,7 +180,7 @@ fn placeholder(name: &str) -> Result<Piece, TemplateFault> {
         "body" => Piece::Body,
         "ts" => Piece::Time,
         "id" => Piece::Id,
-        "url" => Piece::Url,
+        "url" => Piece::Url(UrlForm::AsGiven),
         "method" => Piece::Method,
         "form_sorted" => Piece::FormSorted,
         "sha256_hex" => Piece::BodyDigest,

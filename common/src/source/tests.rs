@@ -1,7 +1,9 @@
 //! What sources promise, proven on the senders' own published vectors.
 
+mod handshakes;
 mod jws;
 mod kit;
+mod more_providers;
 mod names;
 mod properties;
 mod providers;

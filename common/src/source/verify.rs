@@ -15,7 +15,7 @@ pub use jws::{Jws, JwsAlgorithm, JwsAt};
 pub use offered::{Encoding, SignatureForm};
 pub use origin::{Origin, OriginFault, Origins};
 pub(super) use signed::mac;
-pub use signed::{Accepted, Algorithm, BodyVariant, Hash, Scheme};
+pub use signed::{Accepted, Algorithm, BodyVariant, Each, Hash, Scheme};
 pub use token::{Token, URL_SECRET_LENGTH};
 
 use super::{

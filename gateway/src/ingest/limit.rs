@@ -16,7 +16,11 @@ use jiff::Timestamp;
 use lychgate_common::source::{Request, Source};
 
 use super::Trail;
-use crate::{house::House, refusal::Refusal, routes::Params};
+use crate::{
+    house::House,
+    refusal::Refusal,
+    routes::{Params, allowed},
+};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -42,10 +46,11 @@ pub(crate) struct Admitted<'a> {
 impl<'a> Arrival<'a> {
     pub(crate) fn new(house: &House, source: &'a Source, params: Params, head: Parts, peer: SocketAddr) -> Self {
         let address = client(peer.ip(), &head.headers, &house.settings.gateway.trusted_proxies);
-        let public_url = house.settings.gateway.public_url.as_ref().map(|base| {
+        let of_all = house.settings.gateway.public_url.as_ref().map(|base| {
             let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
             format!("{}{target}", base.as_str().trim_end_matches('/'))
         });
+        let public_url = source.public_url().map(str::to_owned).or(of_all);
         Self { source, address, received_at: house.clock.now(), head, params, public_url }
     }
 
@@ -78,6 +83,18 @@ impl Admitted<'_> {
     }
 }
 
+/// Whether anything at all may come from this address now.
+pub(crate) fn address(house: &House, arrival: &Arrival<'_>) -> Result<(), Refusal> {
+    let source = arrival.source;
+    let allowed = source.allow();
+    if !allowed.is_empty() && !allowed.iter().any(|net| net.contains(&arrival.address)) {
+        return Err(Refusal::AddressForbidden);
+    }
+    house.throttle.admit(arrival.address)?;
+    house.throttle.admit_client(source.name(), arrival.address)?;
+    Ok(())
+}
+
 /// Lets a request through, or says what is too much about it.
 pub(crate) async fn limit<'a>(
     house: &House,
@@ -86,12 +103,10 @@ pub(crate) async fn limit<'a>(
     trail: &mut Trail,
 ) -> Result<Admitted<'a>, Refusal> {
     let (source, headers) = (arrival.source, &arrival.head.headers);
-    let allowed = source.allow();
-    if !allowed.is_empty() && !allowed.iter().any(|net| net.contains(&arrival.address)) {
-        return Err(Refusal::AddressForbidden);
+    if !source.methods().contains(&arrival.head.method) {
+        // Let in for a handshake that it then was not.
+        return Err(Refusal::MethodNotAllowed(allowed(source)));
     }
-    house.throttle.admit(arrival.address)?;
-    house.throttle.admit_client(source.name(), arrival.address)?;
     let most = source.max_body().min(house.settings.gateway.max_body.bytes());
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|declared| declared > most) {

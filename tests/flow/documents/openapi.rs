@@ -132,7 +132,23 @@ fn item(preset: &Preset) -> Value {
         });
         (method, operation)
     });
-    Value::Object(methods.collect())
+    let mut operations: Map<String, Value> = methods.collect();
+    for rule in profile.handshakes.iter().filter(|rule| !profile.methods.contains(&rule.method)) {
+        let method = rule.method.as_str().to_lowercase();
+        let operation = json!({
+            "operationId": format!("{method}_{name}_handshake"),
+            "summary": format!("How the sender of the preset `{}` tries the address", preset.name),
+            "tags": ["sources"],
+            "responses": {
+                "200": {"description": "What the sender wants to read; no event comes of it."},
+                "400": reference("responses", "Refused400"),
+                "403": reference("responses", "Refused403"),
+                "429": reference("responses", "Refused429"),
+            },
+        });
+        operations.insert(method, operation);
+    }
+    Value::Object(operations)
 }
 
 #[test]

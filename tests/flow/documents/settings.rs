@@ -43,8 +43,12 @@ const EXAMPLES: [(&str, &str); 9] = [
     ("ibam.magic_link", "\"https://ibam.example.com/enter\""),
 ];
 
-const ENVIRONMENT: [(&str, &str); 16] = [
+const ENVIRONMENT: [(&str, &str); 20] = [
     ("EMBEDDINGS_KEY", "sk-0123456789"),
+    ("META_APP_SECRET", "meta-app-secret-0123456789"),
+    ("META_VERIFY_TOKEN", "meta-verify-token"),
+    ("SQUARE_KEY", "square-key-0123456789"),
+    ("BILLING_VERIFY_TOKEN", "billing-verify-token"),
     ("LTI_SECRET", "lti-secret-0123456789"),
     ("MOODLE_TOKEN", "moodle-token-0123456789"),
     ("TRANSCRIBER_KEY", "transcriber-key-0123456789"),

@@ -1,6 +1,8 @@
 //! Discord's webhook events: Ed25519 over `{ts}{body}`, the application's public key in hex.
 //!
 //! Discord sends bad signatures on purpose and expects 401. Events have no id: their body, which holds a time, is one.
+//! The PING of an interactions endpoint is answered, too; interactions themselves, which want their answer at once, are
+//! not taken.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -32,12 +34,14 @@ fn profile() -> Profile {
     };
     Profile {
         key_form: KeyForm::Ed25519Hex,
-        handshakes: vec![HandshakeRule {
-            name: "ping",
-            at: Place::field("/type"),
-            equals: "0",
-            answer: Answer::Fixed(StatusCode::NO_CONTENT, ""),
-        }],
+        handshakes: vec![
+            ping("0", Answer::Fixed(StatusCode::NO_CONTENT, "".into())),
+            // An interactions endpoint's; an event of type 1 holds an event.
+            HandshakeRule {
+                unless: Some(Place::field("/event/type")),
+                ..ping("1", Answer::Fixed(StatusCode::OK, r#"{"type":1}"#.into()))
+            },
+        ],
         naming: Naming {
             json: true,
             key: vec![KeyAt::BodyHashIf(Place::field("/event/timestamp"))],
@@ -53,6 +57,10 @@ fn profile() -> Profile {
         },
         ..Profile::new(PRESET.name, path("/webhooks/discord"), Verifier::Signed(scheme))
     }
+}
+
+fn ping(kind: &'static str, answer: Answer) -> HandshakeRule {
+    HandshakeRule::of_sender("ping", Place::field("/type"), kind, answer)
 }
 
 fn sample(draft: &Draft<'_>) -> Value {

@@ -33,8 +33,7 @@ fn profile() -> Profile {
         encoding: Encoding::LowerHex,
         ..Scheme::hmac_body(Place::header("x-webhook-signature"), SignatureForm::Bare)
     };
-    let test =
-        |name| HandshakeRule { name, at: Place::field("/event_type"), equals: name, answer: Answer::FaithFlowTest };
+    let test = |name| HandshakeRule::of_sender(name, Place::field("/event_type"), name, Answer::FaithFlowTest);
     Profile {
         keys_by_tenant: true,
         terse: true,

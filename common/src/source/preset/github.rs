@@ -29,12 +29,12 @@ fn profile() -> Profile {
     let event = Place::header("x-github-event");
     Profile {
         max_body: BODY_LIMIT,
-        handshakes: vec![HandshakeRule {
-            name: "ping",
-            at: event.clone(),
-            equals: "ping",
-            answer: Answer::Fixed(StatusCode::OK, r#"{"status":"pong"}"#),
-        }],
+        handshakes: vec![HandshakeRule::of_sender(
+            "ping",
+            event.clone(),
+            "ping",
+            Answer::Fixed(StatusCode::OK, r#"{"status":"pong"}"#.into()),
+        )],
         naming: Naming {
             json: true,
             key: vec![KeyAt::Place(Place::header("x-github-delivery"))],

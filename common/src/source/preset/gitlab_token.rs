@@ -16,7 +16,7 @@ use super::{
 pub(super) const PRESET: Preset = Preset { name: "gitlab-token", profile, sample };
 
 /// GitLab's own limit for a payload, in bytes.
-const BODY_LIMIT: usize = 25 * 1024 * 1024;
+pub(super) const BODY_LIMIT: usize = 25 * 1024 * 1024;
 
 fn profile() -> Profile {
     let verifier = Verifier::Token(Token { at: vec![Place::header("x-gitlab-token")] });
@@ -34,7 +34,7 @@ fn profile() -> Profile {
     }
 }
 
-fn sample(draft: &Draft<'_>) -> Value {
+pub(super) fn sample(draft: &Draft<'_>) -> Value {
     json!({
         "object_kind": draft.kind, "checkout_sha": draft.id,
         "project": {"id": 15, "path_with_namespace": draft.subject_or("mike/diaspora")},

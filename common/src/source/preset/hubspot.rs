@@ -1,6 +1,7 @@
 //! HubSpot's v3 signature: base64 over method, public URL, body and a time in milliseconds; the body is an array.
 //!
-//! HubSpot decodes some percent-encoded characters of the URL before it signs; give it an URL without any.
+//! HubSpot documents that it decodes some percent-encoded characters of the URL before it signs; its libraries take the
+//! URL as it is. Either is taken.
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,9 @@ use super::{
         limits::OnConflict,
         place::Place,
         profile::Profile,
+        public_url::UrlForm,
         sample::Draft,
+        split::Split,
         template::{Piece, Template},
         time::{Freshness, TimeForm},
         verify::{Encoding, Scheme, SignatureForm, Verifier},
@@ -23,7 +26,8 @@ pub(super) const PRESET: Preset = Preset { name: "hubspot-v3", profile, sample }
 fn profile() -> Profile {
     let scheme = Scheme {
         encoding: Encoding::Base64,
-        signed: Template::of([Piece::Method, Piece::Url, Piece::Body, Piece::Time]),
+        signed: signed(UrlForm::AsGiven),
+        or_signed: vec![signed(UrlForm::Decoded)],
         fresh: Some(Freshness::at_header("x-hubspot-request-timestamp", TimeForm::Millis)),
         ..Scheme::hmac_body(Place::header("x-hubspot-signature-v3"), SignatureForm::Bare)
     };
@@ -32,7 +36,7 @@ fn profile() -> Profile {
     Profile {
         naming: Naming {
             json: true,
-            split: true,
+            split: Some(Split::body()),
             key: vec![KeyAt::Joined(id)],
             kind: KindRule { at: vec![Place::field("/subscriptionType")], ..KindRule::default() },
             tenant: vec![Place::field("/portalId")],
@@ -44,6 +48,10 @@ fn profile() -> Profile {
         on_conflict: OnConflict::Replay,
         ..Profile::new(PRESET.name, path("/webhooks/hubspot"), Verifier::Signed(scheme))
     }
+}
+
+fn signed(url: UrlForm) -> Template {
+    Template::of([Piece::Method, Piece::Url(url), Piece::Body, Piece::Time])
 }
 
 fn sample(draft: &Draft<'_>) -> Value {

@@ -25,12 +25,12 @@ fn profile() -> Profile {
         ..Scheme::hmac_body(Place::header("x-hub-signature"), form)
     };
     Profile {
-        handshakes: vec![HandshakeRule {
-            name: "ping",
-            at: Place::field("/topic"),
-            equals: "ping",
-            answer: Answer::Fixed(StatusCode::OK, r#"{"status":"pong"}"#),
-        }],
+        handshakes: vec![HandshakeRule::of_sender(
+            "ping",
+            Place::field("/topic"),
+            "ping",
+            Answer::Fixed(StatusCode::OK, r#"{"status":"pong"}"#.into()),
+        )],
         naming: Naming {
             json: true,
             key: vec![KeyAt::Place(Place::field("/id"))],

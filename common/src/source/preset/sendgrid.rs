@@ -11,6 +11,7 @@ use super::{
         place::Place,
         profile::Profile,
         sample::Draft,
+        split::Split,
         template::{Piece, Template},
         time::{Freshness, TimeForm},
         verify::{Accepted, Algorithm, Encoding, Scheme, SignatureForm, Verifier},
@@ -36,7 +37,7 @@ fn profile() -> Profile {
         key_form: KeyForm::P256Spki,
         naming: Naming {
             json: true,
-            split: true,
+            split: Some(Split::body()),
             key: vec![KeyAt::Place(Place::field("/sg_event_id"))],
             kind: KindRule { at: vec![Place::field("/event")], ..KindRule::default() },
             subject: vec![Place::field("/sg_message_id")],

@@ -26,12 +26,12 @@ fn profile() -> Profile {
         ..Scheme::hmac_body(Place::header("x-slack-signature"), form)
     };
     Profile {
-        handshakes: vec![HandshakeRule {
-            name: "url_verification",
-            at: Place::field("/type"),
-            equals: "url_verification",
-            answer: Answer::Echo(Place::field("/challenge")),
-        }],
+        handshakes: vec![HandshakeRule::of_sender(
+            "url_verification",
+            Place::field("/type"),
+            "url_verification",
+            Answer::Echo(Place::field("/challenge")),
+        )],
         naming: Naming {
             json: true,
             key: vec![KeyAt::Place(Place::field("/event_id"))],

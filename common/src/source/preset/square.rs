@@ -7,6 +7,7 @@ use super::{
         identify::{KeyAt, KindRule, Naming},
         place::Place,
         profile::Profile,
+        public_url::UrlForm,
         sample::Draft,
         template::{Piece, Template},
         time::TimeForm,
@@ -20,7 +21,7 @@ pub(super) const PRESET: Preset = Preset { name: "square", profile, sample };
 fn profile() -> Profile {
     let scheme = Scheme {
         encoding: Encoding::Base64,
-        signed: Template::of([Piece::Url, Piece::Body]),
+        signed: Template::of([Piece::Url(UrlForm::AsGiven), Piece::Body]),
         ..Scheme::hmac_body(Place::header("x-square-hmacsha256-signature"), SignatureForm::Bare)
     };
     Profile {

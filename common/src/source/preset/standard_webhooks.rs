@@ -1,4 +1,4 @@
-//! Standard Webhooks 1.0 and its family (Svix, Resend, Clerk, OpenAI …): `webhook-*` or `svix-*` headers.
+//! Standard Webhooks 1.0 and its family (Svix, Resend, Clerk, OpenAI, Polar, GitLab): `webhook-*` or `svix-*` headers.
 //!
 //! `v1` is HMAC-SHA256 with a `whsec_` key, `v1a` Ed25519 with a `whpk_` key; signatures of other versions are skipped.
 
@@ -15,7 +15,7 @@ use super::{
         time::{Freshness, TimeAt, TimeForm},
         verify::{Accepted, Algorithm, Encoding, Hash, Scheme, SignatureForm, Verifier},
     },
-    Preset, path,
+    Preset, gitlab_token, path,
 };
 
 pub(super) const PRESET: Preset =
@@ -26,6 +26,31 @@ pub(super) const SVIX: Preset = Preset { name: "svix", profile: || family("svix"
 
 /// Resend sends through Svix. Its events are told apart by `svix-id`; `email_id` is shared by all events of a mail.
 pub(super) const RESEND: Preset = Preset { name: "resend", profile: resend, sample: resend_sample };
+
+/// Clerk sends through Svix.
+pub(super) const CLERK: Preset = Preset { name: "clerk", profile: || family("clerk", "/webhooks/clerk"), sample };
+
+/// OpenAI.
+pub(super) const OPENAI: Preset = Preset { name: "openai", profile: || family("openai", "/webhooks/openai"), sample };
+
+/// Polar, whose secret is the key as it stands, and is not decoded.
+pub(super) const POLAR: Preset = Preset { name: "polar", profile: polar, sample };
+
+/// GitLab with a signing token (`whsec_…`), which covers id, time and body; the event's name stands in a header.
+pub(super) const GITLAB: Preset = Preset { name: "gitlab-signed", profile: gitlab, sample: gitlab_token::sample };
+
+fn polar() -> Profile {
+    Profile { key_form: KeyForm::Text, ..family("polar", "/webhooks/polar") }
+}
+
+fn gitlab() -> Profile {
+    let mut profile = family("gitlab-signed", "/webhooks/gitlab-signed");
+    profile.max_body = gitlab_token::BODY_LIMIT;
+    profile.naming.kind = KindRule { at: vec![Place::header("x-gitlab-event")], ..KindRule::default() };
+    profile.naming.subject = vec![Place::field("/project/path_with_namespace")];
+    profile.naming.occurred_at = None;
+    profile
+}
 
 const RESEND_KINDS: &[&str] = &[
     "email.sent",

@@ -1,6 +1,7 @@
 //! Twilio: HMAC-SHA1 over the public URL and the form's parameters, sorted by name; the URL comes from the settings.
 //!
-//! Only form bodies; what identifies a callback is its form, which names message and status.
+//! Of a JSON body only the digest is signed, as the URL's `bodySHA256`. Twilio signs the URL with or without its usual
+//! port. What identifies a callback is its body, which names message and status.
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,7 @@ use super::{
         limits::ContentTypes,
         place::Place,
         profile::Profile,
+        public_url::UrlForm,
         reply::{Reply, ReplyBody},
         sample::Draft,
         template::{Piece, Template},
@@ -24,11 +26,12 @@ fn profile() -> Profile {
     let scheme = Scheme {
         encoding: Encoding::Base64,
         accepted: vec![Accepted { label: None, algorithm: Algorithm::Hmac(Hash::Sha1) }],
-        signed: Template::of([Piece::Url, Piece::FormSorted]),
+        signed: Template::of([Piece::Url(UrlForm::AsGiven), Piece::FormOrDigest]),
+        or_signed: vec![Template::of([Piece::Url(UrlForm::OtherPort), Piece::FormOrDigest])],
         ..Scheme::hmac_body(Place::header("x-twilio-signature"), SignatureForm::Bare)
     };
     Profile {
-        content_types: ContentTypes::Only(&["application/x-www-form-urlencoded"]),
+        content_types: ContentTypes::Only(&["application/x-www-form-urlencoded", "application/json"]),
         naming: Naming {
             key: vec![KeyAt::BodyHash],
             kind: KindRule { fallback: Some("callback".into()), known: &["callback"], ..KindRule::default() },

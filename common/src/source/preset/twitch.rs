@@ -34,12 +34,12 @@ fn profile() -> Profile {
         ..Scheme::hmac_body(Place::header("twitch-eventsub-message-signature"), form)
     };
     Profile {
-        handshakes: vec![HandshakeRule {
-            name: "webhook_callback_verification",
-            at: Place::header("twitch-eventsub-message-type"),
-            equals: "webhook_callback_verification",
-            answer: Answer::Echo(Place::field("/challenge")),
-        }],
+        handshakes: vec![HandshakeRule::of_sender(
+            "webhook_callback_verification",
+            Place::header("twitch-eventsub-message-type"),
+            "webhook_callback_verification",
+            Answer::Echo(Place::field("/challenge")),
+        )],
         naming: Naming {
             json: true,
             key: vec![KeyAt::Place(id)],

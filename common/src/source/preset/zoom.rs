@@ -28,12 +28,12 @@ fn profile() -> Profile {
         ..Scheme::hmac_body(Place::header("x-zm-signature"), form)
     };
     Profile {
-        handshakes: vec![HandshakeRule {
-            name: "endpoint.url_validation",
-            at: Place::field("/event"),
-            equals: "endpoint.url_validation",
-            answer: Answer::ZoomChallenge,
-        }],
+        handshakes: vec![HandshakeRule::of_sender(
+            "endpoint.url_validation",
+            Place::field("/event"),
+            "endpoint.url_validation",
+            Answer::ZoomChallenge,
+        )],
         naming: Naming {
             json: true,
             key: vec![KeyAt::BodyHashIf(Place::field("/event_ts"))],

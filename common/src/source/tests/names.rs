@@ -123,7 +123,7 @@ fn times_that_cannot_be_are_refused() {
 fn an_array_is_split_into_events_or_refused_whole() {
     let preset = preset::named("generic").unwrap();
     let mut profile = (preset.profile)();
-    profile.naming.split = true;
+    profile.naming.split = Some(Split::body());
     profile.naming.kind.fallback = None;
     let source = Source::new("many", profile, &["s".into()]).unwrap();
     let asked = Asked::new(r#"[{"type":"a"}, {"type":"b","x":[1,2]}]"#, &[("idempotency-key", "k")]);

@@ -3,7 +3,7 @@
 use super::{super::*, kit::Asked};
 use crate::settings::{Faults, Input, Settings, SettingsFile};
 
-fn read(text: &str) -> Result<Vec<Source>, Vec<String>> {
+pub(super) fn read(text: &str) -> Result<Vec<Source>, Vec<String>> {
     let file = SettingsFile { path: "lychgate.toml".into(), text: text.to_owned(), private: true };
     let lines = |faults: Faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     let settings = Settings::read(&Input { file: Some(file), ..Input::default() }).map_err(lines)?;
@@ -118,7 +118,7 @@ fn every_mistake_is_named_at_its_key() {
     "#;
     let faults = read(text).unwrap_err();
     for part in [
-        "source[shop].preset: `shopfiy` is no preset; known are calendly, canvas, discord",
+        "source[shop].preset: `shopfiy` is no preset; known are adyen, adyen-platform, asana",
         "source[a b].name: must be at most 64 letters",
         "source[a b].path: /events/x belongs to the gateway itself",
         "signature.signed: the body must be signed",

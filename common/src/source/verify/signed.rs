@@ -18,7 +18,8 @@ use super::{
         place::{Place, first},
         reading::Reading,
         refused::Refused,
-        request::Authentic,
+        request::{Authentic, Request},
+        split::Split,
         template::{Piece, Template},
         time::{Freshness, TimeAt},
     },
@@ -78,12 +79,25 @@ pub struct Scheme {
     pub accepted: Vec<Accepted>,
     /// What is signed.
     pub signed: Template,
+    /// Other strings that the same sender may have signed instead.
+    pub or_signed: Vec<Template>,
+    /// Every event of the body is signed by itself; `at` is the first one's signature, and says that there is one.
+    pub each: Option<Each>,
     /// Another spelling of the body to try.
     pub variant: BodyVariant,
     /// Where `{id}` stands.
     pub id: Vec<Place>,
     /// Where `{ts}` stands and how fresh it must be; `None` where the sender signs no time.
     pub fresh: Option<Freshness>,
+}
+
+/// Where the events and their signatures stand, when each event is signed by itself (Adyen).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Each {
+    /// The events.
+    pub split: Split,
+    /// The signature within an event; `signed` is read within it, too.
+    pub signature: Place,
 }
 
 impl Scheme {
@@ -103,6 +117,8 @@ impl Scheme {
             encoding: Encoding::Hex,
             accepted: vec![Accepted { label: None, algorithm: Algorithm::Hmac(Hash::Sha256) }],
             signed: Template::body(),
+            or_signed: Vec::new(),
+            each: None,
             variant: BodyVariant::Raw,
             id: Vec::new(),
             fresh: None,
@@ -120,6 +136,20 @@ impl Scheme {
     }
 
     pub(super) fn verify(&self, reading: &Reading<'_>, offered: &str, keys: &[Key]) -> Result<Authentic, Refused> {
+        let Some(Each { split, signature }) = &self.each else { return self.verify_one(reading, offered, keys) };
+        let mut first = None;
+        for body in split.events(reading.body())?.unwrap_or_default() {
+            let request = Request { body: &body, ..*reading.request() };
+            let event = Reading::of(&request);
+            let offered = needed(std::slice::from_ref(signature), &event)?;
+            let authentic = self.verify_one(&event, &offered, keys)?;
+            first = first.or(Some(authentic));
+        }
+        // A list without events has no signature, and never comes here; nobody could vouch for it.
+        first.ok_or(Refused::CredentialsMissing)
+    }
+
+    fn verify_one(&self, reading: &Reading<'_>, offered: &str, keys: &[Key]) -> Result<Authentic, Refused> {
         let parts = self.form.split(offered)?;
         let time = self.time(reading, &parts)?;
         let id = self.id(reading)?;
@@ -132,7 +162,7 @@ impl Scheme {
             && let Some(body) = php_json::normalised(reading.body())
         {
             let body = body.into();
-            let request = super::super::request::Request { body: &body, ..*reading.request() };
+            let request = Request { body: &body, ..*reading.request() };
             verified = self.matching(&Reading::of(&request), time.as_deref(), id.as_deref(), &signatures, keys)?;
         }
         let label = verified.ok_or(Refused::SignatureWrong)?;
@@ -154,27 +184,14 @@ impl Scheme {
         let mut verified = None;
         for key in keys {
             for Accepted { algorithm, .. } in &self.accepted {
-                let mut rivals = signatures.iter().filter(|(made_by, _)| made_by == algorithm).map(|(_, bytes)| bytes);
-                let render = |take: &mut dyn FnMut(&[u8])| self.signed.render(reading, time, id, take);
-                let good = match (algorithm, key.material()) {
-                    (Algorithm::Hmac(hash), Material::Shared(secret)) => {
-                        let expected = mac(*hash, secret.expose(), render)?;
-                        rivals.fold(false, |good, bytes| good | bool::from(expected.ct_eq(bytes)))
+                let rivals =
+                    signatures.iter().filter(|(made_by, _)| made_by == algorithm).map(|(_, bytes)| bytes.as_slice());
+                for template in std::iter::once(&self.signed).chain(&self.or_signed) {
+                    let render = |take: &mut dyn FnMut(&[u8])| template.render(reading, time, id, take);
+                    let good = made(*algorithm, key.material(), rivals.clone(), render)?;
+                    if good && verified.is_none() {
+                        verified = Some(key.label().to_owned());
                     }
-                    (Algorithm::Ed25519, Material::Ed25519(public)) => {
-                        let public = UnparsedPublicKey::new(&ED25519, public);
-                        let message = whole(render)?;
-                        rivals.any(|bytes| public.verify(&message, bytes).is_ok())
-                    }
-                    (Algorithm::EcdsaP256, Material::P256(point)) => {
-                        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
-                        let message = whole(render)?;
-                        rivals.any(|bytes| public.verify(&message, bytes).is_ok())
-                    }
-                    (Algorithm::Hmac(_) | Algorithm::Ed25519 | Algorithm::EcdsaP256, _) => false,
-                };
-                if good && verified.is_none() {
-                    verified = Some(key.label().to_owned());
                 }
             }
         }
@@ -199,6 +216,32 @@ impl Scheme {
         }
         Ok(Some(id))
     }
+}
+
+/// Whether the key made one of these signatures of what `render` gives.
+fn made<'s>(
+    algorithm: Algorithm,
+    key: &Material,
+    mut rivals: impl Iterator<Item = &'s [u8]>,
+    render: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), Refused>,
+) -> Result<bool, Refused> {
+    Ok(match (algorithm, key) {
+        (Algorithm::Hmac(hash), Material::Shared(secret)) => {
+            let expected = mac(hash, secret.expose(), render)?;
+            rivals.fold(false, |good, bytes| good | bool::from(expected.ct_eq(bytes)))
+        }
+        (Algorithm::Ed25519, Material::Ed25519(public)) => {
+            let public = UnparsedPublicKey::new(&ED25519, public);
+            let message = whole(render)?;
+            rivals.any(|bytes| public.verify(&message, bytes).is_ok())
+        }
+        (Algorithm::EcdsaP256, Material::P256(point)) => {
+            let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
+            let message = whole(render)?;
+            rivals.any(|bytes| public.verify(&message, bytes).is_ok())
+        }
+        (Algorithm::Hmac(_) | Algorithm::Ed25519 | Algorithm::EcdsaP256, _) => false,
+    })
 }
 
 /// What stands at one of `places`, which the signature cannot be checked without.

@@ -73,7 +73,7 @@ fn example(source: &Source, found: &Found) -> anyhow::Result<()> {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
         None => format!("http://{}", found.settings.gateway.listen),
     };
-    let url = format!("{base}{}", source.path());
+    let url = source.public_url().map_or_else(|| format!("{base}{}", source.path()), str::to_owned);
     let outgoing = match sign(source, &secret, &draft, None, Some(&url)) {
         Ok(outgoing) => outgoing,
         Err(SignFault::WrongKind) => {
@@ -83,7 +83,13 @@ fn example(source: &Source, found: &Found) -> anyhow::Result<()> {
         Err(fault) => return Err(fault.into()),
     };
     verify(source, keys, &outgoing, &url)?;
-    let mut line = format!("curl -i -X {} {}", outgoing.method, quoted(&format!("{base}{}", outgoing.target)));
+    // The sender's own address may have a path of its own; what the request's target adds is its query.
+    let address = match (source.public_url(), outgoing.target.split_once('?')) {
+        (Some(url), Some((_, query))) if !url.contains('?') => format!("{url}?{query}"),
+        (Some(url), _) => url.to_owned(),
+        (None, _) => format!("{base}{}", outgoing.target),
+    };
+    let mut line = format!("curl -i -X {} {}", outgoing.method, quoted(&address));
     for (name, value) in &outgoing.headers {
         line.push_str(&format!(
             " \\\n  -H {}",

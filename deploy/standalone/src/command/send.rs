@@ -201,7 +201,7 @@ impl Sender {
 
     fn signed(&self, id: &str, body: Option<Bytes>) -> anyhow::Result<Outgoing> {
         let draft = self.draft(id, self.clock.now());
-        let url = join(&self.base, self.source.path().as_str());
+        let url = self.source.public_url().map_or_else(|| join(&self.base, self.source.path().as_str()), str::to_owned);
         Ok(sign(&self.source, &self.secret, &draft, body, Some(&url))?)
     }
 }

@@ -1,7 +1,7 @@
 //! What a source accepts, in words. Only describes; decides nothing.
 
 use lychgate_common::source::{
-    Algorithm, ContentTypes, Hash, JwsAt, KeyAt, Keys, OnConflict, Place, Scheme, Source, Verifier,
+    Algorithm, ContentTypes, Hash, JwsAt, KeyAt, Keys, OnConflict, Place, Scheme, Source, Split, Verifier,
 };
 
 /// One source in a few lines, for the list of all.
@@ -37,8 +37,10 @@ pub(super) fn fully(source: &Source) -> Vec<String> {
     if !naming.kind.known.is_empty() {
         lines.push(format!("types: {}", naming.kind.known.join(", ")));
     }
-    if naming.split {
-        lines.push("an array is as many events, all of them taken or none".to_owned());
+    match naming.split.as_ref().map(Split::array) {
+        Some(None) => lines.push("an array is as many events, all of them taken or none".to_owned()),
+        Some(Some(at)) => lines.push(format!("the list at {at} is as many events, all of them taken or none")),
+        None => {}
     }
     if !profile.allow.is_empty() {
         let networks: Vec<String> = profile.allow.iter().map(ToString::to_string).collect();
