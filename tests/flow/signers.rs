@@ -1,5 +1,8 @@
 //! Vendors' own SDKs sign, the gateway verifies: what their libraries make is accepted, one flipped byte is not.
 
+mod adyen;
+mod jose;
+
 use lychgate_tests::{
     http::Request,
     sender::now,
@@ -19,7 +22,7 @@ struct Vendor {
 const PUBLIC: &str = "https://hooks.example.com";
 const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-const NODE: [Vendor; 7] = [
+const NODE: [Vendor; 15] = [
     Vendor {
         provider: "stripe",
         preset: "stripe",
@@ -52,6 +55,46 @@ const NODE: [Vendor; 7] = [
         body: |id| format!("To=%2B18005551212&From=%2B14158675309&MessageStatus=delivered&Body=a+b&MessageSid={id}"),
     },
     Vendor {
+        provider: "twilio-json",
+        preset: "twilio",
+        secret: "0123456789abcdef0123456789abcdef",
+        body: |id| format!(r#"{{"EventType":"onMessageAdded","MessageSid":"{id}","Body":"é ☃"}}"#),
+    },
+    Vendor { provider: "clerk", preset: "clerk", secret: WHSEC, body: standard },
+    Vendor { provider: "openai", preset: "openai", secret: WHSEC, body: standard },
+    Vendor { provider: "polar", preset: "polar", secret: "polar_whs_0123456789", body: standard },
+    Vendor {
+        provider: "gitlab-signed",
+        preset: "gitlab-signed",
+        secret: WHSEC,
+        body: |id| format!(r#"{{"object_kind":"push","checkout_sha":"{id}","project":{{"id":15}}}}"#),
+    },
+    Vendor {
+        provider: "meta",
+        preset: "meta",
+        secret: "meta-app-secret",
+        body: |id| {
+            format!(
+                r#"{{"object":"page","entry":[{{"id":"1","time":{},"changes":[{{"field":"feed","value":"{id}"}}]}}]}}"#,
+                now()
+            )
+        },
+    },
+    Vendor {
+        provider: "sanity",
+        preset: "sanity",
+        secret: "sanity-secret",
+        body: |id| format!(r#"{{"_id":"{id}","_type":"page","title":"é ☃"}}"#),
+    },
+    Vendor {
+        provider: "adyen-platform",
+        preset: "adyen-platform",
+        secret: adyen::KEY,
+        body: |id| {
+            format!(r#"{{"type":"balancePlatform.transfer.created","data":{{"id":"{id}"}},"environment":"test"}}"#)
+        },
+    },
+    Vendor {
         provider: "intercom",
         preset: "intercom",
         secret: "intercom-client-secret",
@@ -61,7 +104,7 @@ const NODE: [Vendor; 7] = [
     },
 ];
 
-const PYTHON: [Vendor; 2] = [
+const PYTHON: [Vendor; 4] = [
     Vendor {
         provider: "slack",
         preset: "slack",
@@ -74,6 +117,23 @@ const PYTHON: [Vendor; 2] = [
         },
     },
     Vendor { provider: "standard-webhooks", preset: "standard-webhooks", secret: WHSEC, body: standard },
+    Vendor {
+        provider: "stripe",
+        preset: "stripe",
+        secret: "whsec_0123456789abcdef0123456789abcdef",
+        body: |id| {
+            format!(
+                r#"{{"id":"{id}","object":"event","created":{},"type":"charge.succeeded","data":{{"object":{{"id":"ch_1","object":"charge","amount":1,"currency":"usd"}}}}}}"#,
+                now()
+            )
+        },
+    },
+    Vendor {
+        provider: "twilio",
+        preset: "twilio",
+        secret: "0123456789abcdef0123456789abcdef",
+        body: |id| format!("To=%2B18005551212&From=%2B14158675309&Body=&MessageSid={id}"),
+    },
 ];
 
 fn standard(id: &str) -> String {
@@ -82,9 +142,9 @@ fn standard(id: &str) -> String {
 
 /// A source per vendor, at a path of its own.
 fn sources(vendors: &[Vendor]) -> String {
-    let source = |Vendor { preset, secret, .. }: &Vendor| {
+    let source = |Vendor { provider, preset, secret, .. }: &Vendor| {
         format!(
-            "[[source]]\nname = \"v-{preset}\"\npreset = \"{preset}\"\npath = \"/v/{preset}\"\nsecrets = [{secret:?}]\n"
+            "[[source]]\nname = \"v-{provider}\"\npreset = \"{preset}\"\npath = \"/v/{provider}\"\nsecrets = [{secret:?}]\n"
         )
     };
     vendors.iter().map(source).collect()
@@ -94,13 +154,14 @@ async fn what_an_sdk_signs_is_accepted_and_nothing_else(sdk: &Sdk, vendors: &[Ve
     let quick = QUICK.replace("[gateway]\n", &format!("[gateway]\npublic_url = \"{PUBLIC}\"\n"));
     let stage = Stage::set_with(QueueKind::Store, &format!("{quick}{}", sources(vendors))).await;
     for vendor in vendors {
-        let Vendor { provider, preset, secret, body } = vendor;
-        let (id, path) = (unique(), format!("/v/{preset}"));
+        let Vendor { provider, secret, body, .. } = vendor;
+        let (id, path) = (unique(), format!("/v/{provider}"));
         let (body, url) = (body(&id), format!("{PUBLIC}{path}"));
         let draft = Draft { secret, id: &id, time: now(), url: &url, body: &body };
-        let headers = sdk.sign(provider, &draft);
+        let sent = sdk.send(provider, &draft);
+        let path = sent.query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
         let signed = |body: &[u8]| {
-            headers
+            sent.headers
                 .iter()
                 .fold(Request::post(&path, body), |request, (name, value)| request.replacing(name, value.as_bytes()))
         };

@@ -33,11 +33,22 @@ pub struct Draft<'a> {
     pub body: &'a str,
 }
 
+/// What a vendor sends.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body, with the signature where it stands in there.
+    pub body: String,
+    /// What is added to the address, where a vendor signs with it.
+    pub query: Option<String>,
+}
+
 impl Sdk {
     /// The SDKs for Node.
     pub fn node() -> Self {
         let vendors = vendors();
-        let installed = vendors.join("node_modules/stripe").is_dir();
+        let installed = vendors.join("node_modules/@sanity/webhook").is_dir();
         let mut command = Command::new("node");
         command.arg("sign.mjs");
         Self::start(command, &vendors, installed, "npm ci --ignore-scripts")
@@ -63,13 +74,28 @@ impl Sdk {
 
     /// The headers with which a vendor sends this.
     pub fn sign(&self, provider: &str, draft: &Draft<'_>) -> Vec<(String, String)> {
+        self.send(provider, draft).headers
+    }
+
+    /// Everything with which a vendor sends this.
+    pub fn send(&self, provider: &str, draft: &Draft<'_>) -> Sent {
         let answer = self.ask(&json!({
             "provider": provider, "secret": draft.secret, "id": draft.id, "time": draft.time, "url": draft.url,
             "body": draft.body,
         }));
         assert!(answer.get("error").is_none(), "{provider}: {answer}");
-        let headers = answer.as_object().unwrap().iter();
-        headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
+        let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
+        let headers = answer.as_object().unwrap().iter().filter(|(name, _)| !name.starts_with(':'));
+        Sent {
+            headers: headers.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect(),
+            body: text(":body").unwrap_or_else(|| draft.body.to_owned()),
+            query: text(":query"),
+        }
+    }
+
+    /// The public keys of the process's own key pairs: one set a name.
+    pub fn published(&self, name: &str) -> String {
+        self.ask(&json!({"provider": "jose-keys"}))[name].as_str().unwrap().to_owned()
     }
 
     /// Whether a vendor's library takes these headers and this body; else why not.

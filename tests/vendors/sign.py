@@ -4,9 +4,12 @@ answers each with one line: the headers, or for a `…-verify` provider {"verifi
 import json
 import sys
 from datetime import datetime, timezone
+from urllib.parse import parse_qsl
 
 from slack_sdk.signature import SignatureVerifier
 from standardwebhooks.webhooks import Webhook
+from stripe import WebhookSignature
+from twilio.request_validator import RequestValidator
 
 
 def slack(asked):
@@ -28,10 +31,25 @@ def standard_webhooks_verify(asked):
     return {"verified": True}
 
 
+def stripe(asked):
+    signature = WebhookSignature._compute_signature(f"{asked['time']}.{asked['body']}", asked["secret"])
+    return {"stripe-signature": f"t={asked['time']},v1={signature}"}
+
+
+def twilio(asked):
+    params = dict(parse_qsl(asked["body"], keep_blank_values=True))
+    return {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-twilio-signature": RequestValidator(asked["secret"]).compute_signature(asked["url"], params),
+    }
+
+
 PROVIDERS = {
     "slack": slack,
     "standard-webhooks": standard_webhooks,
     "standard-webhooks-verify": standard_webhooks_verify,
+    "stripe": stripe,
+    "twilio": twilio,
 }
 
 for line in sys.stdin:

@@ -1,6 +1,7 @@
-//! Intercom: `X-Hub-Signature: sha1=…` over the body. SHA-1 is Intercom's choice, and sound inside an HMAC.
+//! Intercom: `X-Hub-Signature: sha1=…` over the body. SHA-1 is Intercom's choice, and sound inside an HMAC. An address is
+//! tried with a HEAD before it is taken.
 
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
@@ -25,12 +26,15 @@ fn profile() -> Profile {
         ..Scheme::hmac_body(Place::header("x-hub-signature"), form)
     };
     Profile {
-        handshakes: vec![HandshakeRule::of_sender(
-            "ping",
-            Place::field("/topic"),
-            "ping",
-            Answer::Fixed(StatusCode::OK, r#"{"status":"pong"}"#.into()),
-        )],
+        handshakes: vec![
+            HandshakeRule::of_sender(
+                "ping",
+                Place::field("/topic"),
+                "ping",
+                Answer::Fixed(StatusCode::OK, r#"{"status":"pong"}"#.into()),
+            ),
+            HandshakeRule::probe(Method::HEAD),
+        ],
         naming: Naming {
             json: true,
             key: vec![KeyAt::Place(Place::field("/id"))],

@@ -92,6 +92,7 @@ proptest! {
             drop(source.require_credentials(&asked.request()));
             drop(source.tenant_hint(&asked.request()));
             drop(source.handshake(&asked.request()));
+            drop(source.greeting(&asked.request()));
             drop(source.identify(&asked.request()));
             prop_assert!(source.authenticate(&asked.request(), &[key]).is_err());
         }

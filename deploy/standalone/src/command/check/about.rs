@@ -1,7 +1,8 @@
 //! What a source accepts, in words. Only describes; decides nothing.
 
 use lychgate_common::source::{
-    Algorithm, ContentTypes, Hash, JwsAt, KeyAt, Keys, OnConflict, Place, Scheme, Source, Split, Verifier,
+    Algorithm, ContentTypes, HandshakeRule, Hash, JwsAt, KeyAt, Keys, KnownBy, OnConflict, Place, Scheme, Source,
+    Split, Verifier,
 };
 
 /// One source in a few lines, for the list of all.
@@ -42,6 +43,10 @@ pub(super) fn fully(source: &Source) -> Vec<String> {
         Some(Some(at)) => lines.push(format!("the list at {at} is as many events, all of them taken or none")),
         None => {}
     }
+    if let Some(url) = source.public_url() {
+        lines.push(format!("its sender knows it as {url}"));
+    }
+    lines.extend(handshakes(source));
     if !profile.allow.is_empty() {
         let networks: Vec<String> = profile.allow.iter().map(ToString::to_string).collect();
         lines.push(format!("only from {}", networks.join(", ")));
@@ -135,6 +140,21 @@ fn unknown(source: &Source) -> &'static str {
         true => "; a type that is not listed is refused with 400",
         false => "; a type that is not listed is accepted, and ignored if nothing has a use for it",
     }
+}
+
+/// What is answered on the spot, and what is missing for it.
+fn handshakes(source: &Source) -> Vec<String> {
+    let profile = source.profile();
+    let said = profile.handshakes.iter().map(|rule| format!("{} ({})", rule.name, rule.method)).collect::<Vec<_>>();
+    if said.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![format!("answered on the spot, without an event: {}", said.join(", "))];
+    let shows_token = |rule: &HandshakeRule| matches!(rule.known_by, KnownBy::VerifyToken(_));
+    if profile.verify_tokens.is_empty() && profile.handshakes.iter().any(shows_token) {
+        lines.push("no `verify_token` is set: its sender's challenge is refused".to_owned());
+    }
+    lines
 }
 
 fn forward(source: &Source) -> Vec<String> {
