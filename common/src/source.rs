@@ -46,7 +46,7 @@ pub use self::{
     forward::{Destination, Forward, ForwardFault},
     handshake::{Answer, Handshake, HandshakeRule, KnownBy},
     headers::{kept_headers, may_keep},
-    identify::{Check, KEY_LIMIT, KeyAt, KindRule, NAME_LIMIT, Naming, Shape},
+    identify::{Check, KEY_LIMIT, KeyAt, KindRule, NAME_LIMIT, Naming, Shape, is_email},
     jwk::{JwksFault, PublicKey},
     jwks::{COOL_DOWN, Due, KeyServer, REFRESH, SET_LIMIT},
     key::{Key, KeyFault, KeyForm, Keys},

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 
 use crate::rows::migrated;
 
-const LTI: &str = "lti-secret-0123456789abcdef";
-const SERVICE: &str = "service-key-0123456789abcdef";
+pub(crate) const LTI: &str = "lti-secret-0123456789abcdef";
+pub(crate) const SERVICE: &str = "service-key-0123456789abcdef";
 const INTERNAL: &str = "internal-secret-0123456789abcdef";
-const MOODLE: &str = "moodle-token-0123456789";
+pub(crate) const MOODLE: &str = "moodle-token-0123456789";
 
 /// A key of these tests only, PKCS#8.
 const RSA: &str = include_str!("../../common/src/source/tests/jws/rsa.b64");
@@ -82,7 +82,7 @@ fn service(body: &Value) -> Request {
     Request::post("/webhooks/services/transcriber", body.to_string()).header("X-API-Key", SERVICE)
 }
 
-fn bearer(claims: &Value) -> String {
+pub(crate) fn bearer(claims: &Value) -> String {
     let signed = format!("{}.{}", part(&json!({"alg": "HS256", "typ": "JWT"})), part(claims));
     let made = hmac_sha256(INTERNAL.as_bytes(), signed.as_bytes());
     format!("Bearer {signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(made))
@@ -110,7 +110,7 @@ fn detail(reply: &Reply) -> (u16, String) {
     (reply.status, body["detail"].as_str().unwrap_or_default().to_owned())
 }
 
-async fn stage() -> (Stage, Receiver) {
+pub(crate) async fn stage() -> (Stage, Receiver) {
     let keys = Receiver::start(|asked| match asked.path.as_str() {
         "/jwks" => {
             let pair = key_pair();

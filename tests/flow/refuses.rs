@@ -68,17 +68,30 @@ async fn a_signature_that_is_too_old_or_from_the_future_is_refused() {
 async fn a_body_that_is_no_event_is_refused() {
     let stage = Stage::set(QueueKind::Store).await;
     let deep = format!("{{\"id\":\"w\",\"event\":\"user.created\",\"data\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
-    let cases: [(&str, Vec<u8>, &str); 8] = [
+    let of = |kind: &str, data: &str| format!(r#"{{"id":"w","event":"{kind}","data":{data}}}"#).into_bytes();
+    let cases: [(&str, Vec<u8>, &str); 12] = [
         ("empty", Vec::new(), "not valid JSON"),
         ("not JSON", b"hello".to_vec(), "not valid JSON"),
         ("cut off", br#"{"id":"w","event":"user.cre"#.to_vec(), "not valid JSON"),
         ("not UTF-8", b"{\"id\":\"w\xff\xfe\",\"event\":\"user.created\",\"data\":{}}".to_vec(), "not valid JSON"),
         ("nested", deep.into_bytes(), "nested too deeply"),
+        ("no data", of("user.created", "{}"), "Missing /data/user/id in payload"),
+        ("no object", of("user.login", "[]"), "Invalid /data in payload: it must be an object, and is a list"),
+        (
+            "no number",
+            of("api.rate_limit_exceeded", r#"{"rate_limit":{"endpoint":"/v2","limit":{},"window":1,"exceeded_by":1}}"#),
+            "Invalid /data/rate_limit/limit in payload: it must be a whole number, and is an object",
+        ),
+        (
+            "no time",
+            of("token.created", r#"{"token":{"user_id":"u","token_type":"t","expires_at":"soon"}}"#),
+            "Invalid /data/token/expires_at in payload: it must be an ISO 8601 time",
+        ),
         ("without id", br#"{"event":"user.created","data":{}}"#.to_vec(), "Missing /id in payload"),
-        ("NUL in the key", br#"{"id":"w\u0000x","event":"user.created","data":{}}"#.to_vec(), "printable ASCII"),
+        ("NUL in the key", br#"{"id":"w\u0000x","event":"user.moved","data":{}}"#.to_vec(), "printable ASCII"),
         (
             "key of 10 kB",
-            format!(r#"{{"id":"{}","event":"user.created","data":{{}}}}"#, "k".repeat(10_000)).into_bytes(),
+            format!(r#"{{"id":"{}","event":"user.moved","data":{{}}}}"#, "k".repeat(10_000)).into_bytes(),
             "too long",
         ),
     ];

@@ -56,14 +56,28 @@ async fn a_payment_confirms_its_order_once_and_queues_one_mail() {
 }
 
 #[tokio::test]
-async fn what_we_have_no_use_for_is_accepted_and_ignored_and_what_cannot_be_read_dies_with_its_pointer() {
+async fn what_we_have_no_use_for_is_accepted_and_ignored_and_what_cannot_be_read_is_refused_with_its_pointer() {
     let stage = Stage::set(QueueKind::Store).await;
     let odd = send(&stage, "evt_odd", "radar.early_fraud_warning.created", &json!({"id": "issfr_1"})).await;
     stage.becomes(odd.event_id(), "ignored").await;
-    let bad = send(&stage, "evt_bad", "payment_intent.succeeded", &json!({"id": "pi_1"})).await;
-    stage.becomes(bad.event_id(), "dead").await;
+    for (object, words) in [
+        (json!({"id": "pi_1"}), "Missing /data/object/amount in payload"),
+        (
+            json!({"id": "pi_1", "amount": [20], "currency": "usd"}),
+            "Invalid /data/object/amount in payload: it must be a whole number",
+        ),
+        (json!({"amount": 20, "currency": "usd"}), "Missing /data/object/id in payload"),
+    ] {
+        let body = stripe_body("evt_bad", "payment_intent.succeeded", &object);
+        let bad = stage.send(&stripe(STRIPE, now(), body)).await;
+        assert_eq!((bad.status, bad.detail().starts_with(words)), (400, true), "{bad:?}");
+    }
+    // A field that we could do without, of another type, is no reason to refuse what Stripe has to tell.
+    let object = json!({"id": "pi_2", "amount": 20, "currency": "usd", "metadata": "none"});
+    let odd = send(&stage, "evt_odd_field", "payment_intent.succeeded", &object).await;
+    stage.becomes(odd.event_id(), "dead").await;
     let message = "select message from dead_letter";
-    assert_eq!(stage.database.column(message).await, ["/data/object/amount is missing"]);
+    assert_eq!(stage.database.column(message).await, ["/data/object/metadata must be an object, and is text"]);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 pub use key::{KEY_LIMIT, KeyAt};
-pub use shape::{Check, Shape};
+pub use shape::{Check, Shape, is_email};
 
 use super::{
     place::{Place, first},
@@ -82,7 +82,6 @@ impl Naming {
         let kind = self.kind.at.iter().chain(&self.kind.suffix).chain(&self.kind.agrees_with);
         let rest = self.tenant.iter().chain(&self.subject).chain(self.times().map(|(place, _)| place));
         kind.chain(rest)
-            .chain(self.checks.iter().map(|check| &check.at))
             .chain(self.required.iter().map(|(_, place)| place))
             .chain(self.key.iter().flat_map(KeyAt::places))
     }
@@ -133,7 +132,8 @@ impl Naming {
         if let Some((_, place)) = self.required.iter().find(missing) {
             return Err(place.missing());
         }
-        self.checks.iter().filter(|check| check.is_for(&kind)).try_for_each(|check| check.holds(&reading))?;
+        // A second look at the body, which most sources do without: only the type tells what to look for.
+        shape::hold(&self.checks, &kind, body)?;
         let tenant = self.tenant(&reading)?.unwrap_or_default();
         if !self.tenants.is_empty() && !self.tenants.contains(&tenant) {
             return Err(Refused::TenantForeign);

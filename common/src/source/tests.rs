@@ -2,6 +2,7 @@
 
 mod handshakes;
 mod jws;
+mod kinds;
 mod kit;
 mod more_providers;
 mod names;

@@ -7,6 +7,7 @@
 mod several;
 
 use jiff::Timestamp;
+use lychgate_common::source::TimeForm;
 use serde_json::{Map, Value};
 
 use crate::handler::Failure;
@@ -78,20 +79,20 @@ impl<'a> Fields<'a> {
     /// A whole number that may be absent or null.
     pub fn optional_integer(&self, name: &str) -> Result<Option<i64>, Failure> {
         self.optional(name, "a whole number", |value| match value {
-            Value::Number(number) => number.as_i64(),
+            Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
             Value::String(text) => text.trim().parse().ok(),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         })
     }
 
-    /// A required time, RFC 3339.
+    /// A required time, ISO 8601.
     pub fn time(&self, name: &str) -> Result<Timestamp, Failure> {
         self.optional_time(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// A time that may be absent or null.
+    /// A time that may be absent or null; without an offset it is read as UTC.
     pub fn optional_time(&self, name: &str) -> Result<Option<Timestamp>, Failure> {
-        self.optional(name, "a time (RFC 3339)", |value| value.as_str()?.parse().ok())
+        self.optional(name, "a time (ISO 8601)", |value| TimeForm::Rfc3339.read(value.as_str()?))
     }
 
     /// A time in seconds since 1970 that may be absent or null.
@@ -174,6 +175,11 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Some senders (PHP) write whole numbers as `100.0`. Below 2^53 every whole number is exact.
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
 /// Names the kind of what was found, never its value: a payload may hold secrets.
 fn wrong(pointer: &str, expected: &str, found: &Value) -> Failure {
     let found = match found {
@@ -206,9 +212,11 @@ mod tests {
 
     #[test]
     fn numbers_are_taken_as_text_and_text_as_numbers() {
-        let payload = json!({"limit": "1000", "id": 789, "half": 0.5, "late": "tomorrow", "nul": "a\u{0}"});
+        let payload =
+            json!({"limit": "1000", "id": 789, "half": 0.5, "php": 100.0, "late": "tomorrow", "nul": "a\u{0}"});
         let fields = Fields::root(&payload).unwrap();
         assert_eq!(fields.integer("limit").unwrap(), 1000);
+        assert_eq!(fields.integer("php").unwrap(), 100);
         assert_eq!(fields.text("id").unwrap(), "789");
         assert!(fields.integer("half").is_err() && fields.time("late").is_err() && fields.text("nul").is_err());
     }

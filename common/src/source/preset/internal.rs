@@ -68,7 +68,7 @@ fn checks() -> Vec<Check> {
         &["deep_link.created"],
         [
             ("/data/linkId", Shape::Text),
-            ("/data/resourceType", Shape::Text),
+            ("/data/resourceType", Shape::OneOf(&["assessment", "content", "activity"])),
             ("/data/contextId", Shape::Text),
             ("/data/createdBy", Shape::Text),
             ("/data/configuration", Shape::Object),

@@ -110,14 +110,17 @@ fn checks() -> Vec<Check> {
     let scores = [("/data/score", Shape::Number), ("/data/maxScore", Shape::Number)];
     checks.extend(Check::all(&["grade.created", "grade.updated"], scores));
     checks.extend(Check::all(&["member."], [("/data/contextId", Shape::Text), ("/data/userId", Shape::Text), when]));
-    checks.extend(Check::all(&["member.added", "member.updated"], [("/data/roles", Shape::List)]));
+    checks.extend(Check::all(&["member.added", "member.updated"], [("/data/roles", Shape::Texts)]));
     let content = [("/data/resourceLinkId", Shape::Text), ("/data/contentId", Shape::Text), when];
     checks.extend(Check::all(&["content."], content));
     let shown = [("/data/title", Shape::Text), ("/data/url", Shape::Text)];
     checks.extend(Check::all(&["content.created", "content.updated"], shown));
-    // A bare `course_completed` may be Canvas's or Moodle's: the handler, which knows the dialect, judges that one.
-    let of_one_dialect = |check: &Check| !check.kinds.contains(&"course_completed");
+    // A bare `course_completed` may be Canvas's or Moodle's.
+    let bare = &["course_completed"];
+    let of_one_dialect = |check: &Check| check.kinds != bare;
     checks.extend(canvas::checks().into_iter().chain(moodle::checks()).filter(of_one_dialect));
+    checks.push(Check::any_of(bare, &["/body/course/id", "/courseid"], Shape::Text));
+    checks.push(Check::any_of(bare, &["/body/user/id", "/relateduserid"], Shape::Text));
     checks
 }
 

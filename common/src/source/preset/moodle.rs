@@ -43,6 +43,19 @@ pub(super) const KINDS: &[&str] = &[
     r"\core\event\course_completed",
 ];
 
+/// Those about an activity of a course.
+const MODULES: &[&str] = &[
+    "course_module_created",
+    "course_module_updated",
+    "course_module_deleted",
+    r"core\event\course_module_created",
+    r"core\event\course_module_updated",
+    r"core\event\course_module_deleted",
+    r"\core\event\course_module_created",
+    r"\core\event\course_module_updated",
+    r"\core\event\course_module_deleted",
+];
+
 /// The token in the body.
 pub(super) fn token() -> Token {
     Token { at: vec![Place::field("/token")] }
@@ -52,10 +65,21 @@ pub(super) fn token() -> Token {
 pub(super) fn checks() -> Vec<Check> {
     let graded = &["user_graded", r"core\event\user_graded", r"\core\event\user_graded"];
     let completed = &[r"core\event\course_completed", r"\core\event\course_completed"];
-    let who = [("/relateduserid", Shape::Text), ("/courseid", Shape::Text)];
-    let mut checks = Check::all(graded, [("/relateduserid", Shape::Text), ("/other", Shape::Object)]).to_vec();
+    let step = &[
+        "course_module_completion_updated",
+        r"core\event\course_module_completion_updated",
+        r"\core\event\course_module_completion_updated",
+    ];
+    let who = [("/courseid", Shape::Text), ("/relateduserid", Shape::Text)];
+    let mut checks = Check::all(graded, [("/relateduserid", Shape::Text), ("/other/itemid", Shape::Text)]).to_vec();
     checks.extend(Check::all(completed, who));
     checks.extend(Check::all(&["course_completed"], who));
+    checks.push(Check::any_of(MODULES, &["/contextinstanceid", "/objectid"], Shape::Text));
+    checks.extend(Check::all(
+        step,
+        [("/courseid", Shape::Text), ("/contextinstanceid", Shape::Text), ("/other/completionstate", Shape::Integer)],
+    ));
+    checks.push(Check::any_of(step, &["/relateduserid", "/other/relateduserid"], Shape::Text));
     checks
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        identify::{KeyAt, KindRule, Naming},
+        identify::{Check, KeyAt, KindRule, Naming, Shape},
         place::Place,
         profile::Profile,
         sample::Draft,
@@ -37,6 +37,10 @@ const KINDS: &[&str] = &[
     "system.maintenance",
 ];
 
+/// Whole names, for an unknown type is taken and ignored whatever its data.
+const USERS: &[&str] = &["user.created", "user.updated", "user.deleted", "user.login", "user.logout"];
+const TOKENS: &[&str] = &["token.created", "token.refreshed", "token.revoked", "token.expired"];
+
 fn profile() -> Profile {
     let form = SignatureForm::Prefix { prefix: "sha256=".into(), optional: false };
     let verifier = Verifier::Signed(Scheme::hmac_body(Place::header("x-platform-signature"), form));
@@ -62,10 +66,33 @@ fn profile() -> Profile {
                 .to_vec(),
             occurred_at: Some((Place::field("/timestamp"), TimeForm::Rfc3339)),
             required: vec![("", Place::field("/id"))],
+            checks: checks(),
             ..Naming::default()
         },
         ..Profile::new(PRESET.name, path("/webhooks/platform"), verifier)
     }
+}
+
+/// The fields of the document's examples without which an event says nothing.
+fn checks() -> Vec<Check> {
+    let mut checks = Check::all(KINDS, [("/id", Shape::Text)]).to_vec();
+    checks.extend(Check::all(USERS, [("/data/user/id", Shape::Text)]));
+    checks.extend(Check::all(&["user.created"], [("/data/user/username", Shape::Text)]));
+    checks.extend(Check::all(TOKENS, [("/data/token/user_id", Shape::Text), ("/data/token/token_type", Shape::Text)]));
+    // A token that is issued anew says until when.
+    checks.extend(Check::all(&["token.created", "token.refreshed"], [("/data/token/expires_at", Shape::Moment)]));
+    checks.extend(Check::all(
+        &["api.rate_limit_exceeded"],
+        [
+            ("/data/rate_limit/endpoint", Shape::Text),
+            ("/data/rate_limit/limit", Shape::Integer),
+            ("/data/rate_limit/window", Shape::Integer),
+            ("/data/rate_limit/exceeded_by", Shape::Integer),
+        ],
+    ));
+    checks.extend(Check::all(&["api.error"], [("/data/error/message", Shape::Text)]));
+    checks.extend(Check::all(&["system.maintenance"], [("/data/maintenance/starts_at", Shape::Moment)]));
+    checks
 }
 
 fn sample(draft: &Draft<'_>) -> Value {

@@ -47,6 +47,10 @@ fn profile() -> Profile {
     }
 }
 
+/// What each of a user's inner events says.
+const INNER: &[(&str, Shape)] =
+    &[("type", Shape::OneOf(&["click", "view", "interaction"])), ("element", Shape::Text), ("timestamp", Shape::Time)];
+
 fn checks() -> Vec<Check> {
     let mut checks = Check::all(
         &["transcription.completed"],
@@ -62,7 +66,7 @@ fn checks() -> Vec<Check> {
     .to_vec();
     checks.extend(Check::all(
         &["user.behavior"],
-        [("/data/userId", Shape::Text), ("/data/sessionId", Shape::Text), ("/data/events", Shape::List)],
+        [("/data/userId", Shape::Text), ("/data/sessionId", Shape::Text), ("/data/events", Shape::Objects(INNER))],
     ));
     checks
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        identify::{KeyAt, KindRule, Naming},
+        identify::{Check, KeyAt, KindRule, Naming, Shape},
         limits::ContentTypes,
         place::Place,
         profile::Profile,
@@ -30,6 +30,25 @@ const BODY_LIMIT: usize = 16 * 1024;
 /// Nobody shares more often by hand; a household behind one address does not either.
 const PER_ADDRESS: RateLimit = RateLimit::rejecting(60, Duration::from_secs(60), 20);
 
+/// What a share is of or where it went, in every spelling that the handler knows: one of these it must say.
+const SHARED: [&str; 15] = [
+    "/platform",
+    "/url",
+    "/network",
+    "/social_platform",
+    "/socialPlatform",
+    "/share_url",
+    "/shareUrl",
+    "/shared_url",
+    "/page_url",
+    "/content_id",
+    "/contentId",
+    "/product_id",
+    "/productId",
+    "/referrer",
+    "/referer",
+];
+
 fn profile() -> Profile {
     Profile {
         max_body: BODY_LIMIT,
@@ -40,6 +59,7 @@ fn profile() -> Profile {
             json: true,
             key: vec![KeyAt::Place(Place::header("idempotency-key"))],
             kind: KindRule { known: &[KIND], fallback: Some(KIND.into()), ..KindRule::default() },
+            checks: vec![Check::any_of(&[KIND], &SHARED, Shape::Text)],
             ..Naming::default()
         },
         ..Profile::new(PRESET.name, path("/track-social-share"), Verifier::Origin(Origins::default()))

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        identify::{KeyAt, KindRule, Naming},
+        identify::{Check, KeyAt, KindRule, Naming, Shape},
         limits::OnConflict,
         place::Place,
         profile::Profile,
@@ -79,12 +79,34 @@ fn profile() -> Profile {
             // Snapshot events have seconds here, thin events ISO 8601.
             occurred_at: Some((Place::field("/created"), TimeForm::Any)),
             required: vec![("", Place::field("/id"))],
+            checks: checks(),
             ..Naming::default()
         },
         // `pending_webhooks` counts down between one delivery of an event and the next.
         on_conflict: OnConflict::Replay,
         ..Profile::new(PRESET.name, path("/webhooks/stripe"), Verifier::Signed(scheme))
     }
+}
+
+/// Document E demands required field checks. Thin events have types of their own, and no object to check; an invoice's
+/// preview, which is ignored, has one without an id.
+fn checks() -> Vec<Check> {
+    let mut checks = Check::all(KINDS, [("/id", Shape::Text), ("/data/object/id", Shape::Text)]).to_vec();
+    checks.extend(Check::all(
+        &[
+            "payment_intent.succeeded",
+            "payment_intent.payment_failed",
+            "payment_intent.processing",
+            "payment_intent.canceled",
+            "charge.succeeded",
+            "charge.failed",
+            "charge.captured",
+            "charge.refunded",
+        ],
+        [("/data/object/amount", Shape::Integer), ("/data/object/currency", Shape::Text)],
+    ));
+    checks.extend(Check::all(&["customer.subscription."], [("/data/object/status", Shape::Text)]));
+    checks
 }
 
 fn sample(draft: &Draft<'_>) -> Value {

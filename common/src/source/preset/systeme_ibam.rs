@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        identify::{KeyAt, KindRule, Naming},
+        identify::{Check, KeyAt, KindRule, Naming, Shape},
         place::Place,
         profile::Profile,
         sample::Draft,
         time::TimeForm,
         verify::{BodyVariant, Scheme, SignatureForm, Verifier},
     },
-    Preset, path,
+    Preset, path, systemeio,
 };
 
 pub(super) const MEMBERSHIP: Preset =
@@ -67,14 +67,14 @@ const LEADER_KINDS: &[&str] = &[
 ];
 
 fn membership() -> Profile {
-    profile(MEMBERSHIP.name, "/webhooks/systeme-membership", MEMBERSHIP_KINDS)
+    profile(MEMBERSHIP.name, "/webhooks/systeme-membership", MEMBERSHIP_KINDS, membership_checks())
 }
 
 fn church_leader() -> Profile {
-    profile(CHURCH_LEADER.name, "/webhooks/systeme-church-leader", LEADER_KINDS)
+    profile(CHURCH_LEADER.name, "/webhooks/systeme-church-leader", LEADER_KINDS, leader_checks())
 }
 
-fn profile(name: &str, at: &'static str, known: &'static [&'static str]) -> Profile {
+fn profile(name: &str, at: &'static str, known: &'static [&'static str], own: Vec<Check>) -> Profile {
     let form = SignatureForm::Prefix { prefix: "sha256=".into(), optional: true };
     let scheme =
         Scheme { variant: BodyVariant::PhpJson, ..Scheme::hmac_body(Place::header("x-webhook-signature"), form) };
@@ -95,14 +95,68 @@ fn profile(name: &str, at: &'static str, known: &'static [&'static str]) -> Prof
                 .map(Place::field)
                 .to_vec(),
             occurred_at: Some((Place::header("x-webhook-event-timestamp"), TimeForm::Rfc3339)),
+            checks: systemeio::checks().into_iter().chain(own).collect(),
             ..Naming::default()
         },
         ..Profile::new(name, path(at), Verifier::Signed(scheme))
     }
 }
 
+fn membership_checks() -> Vec<Check> {
+    let told = MEMBERSHIP_KINDS.split_at(4).1;
+    let mut checks = vec![Check::any_of(told, &["/data/contact/email", "/data/contact/contact/email"], Shape::Email)];
+    checks.extend(Check::all(
+        &["membership.created", "membership.activated", "membership.tier_changed"],
+        [("/data/membership/tier", Shape::Text)],
+    ));
+    checks.extend(Check::all(
+        &[
+            "membership.renewed",
+            "membership.updated",
+            "membership.paused",
+            "membership.cancelled",
+            "membership.expired",
+        ],
+        [("/data/membership", Shape::Object)],
+    ));
+    checks.extend(Check::all(
+        &[
+            "subscription.created",
+            "subscription.activated",
+            "subscription.renewed",
+            "subscription.updated",
+            "subscription.past_due",
+            "subscription.paused",
+            "subscription.cancelled",
+            "subscription.expired",
+        ],
+        [("/data/subscription/id", Shape::Text)],
+    ));
+    checks.extend(Check::all(
+        &["payment.confirmed", "payment.failed", "payment.cancelled", "payment.refunded"],
+        [("/data/payment/id", Shape::Text)],
+    ));
+    checks.extend(Check::all(&["payment.confirmed"], [("/data/payment/amount_cents", Shape::Integer)]));
+    checks.extend(Check::all(&["access_level.changed"], [("/data/access_level/level", Shape::Text)]));
+    checks
+}
+
+fn leader_checks() -> Vec<Check> {
+    let told = LEADER_KINDS.split_at(2).1;
+    let leaders = &["church_leader.assigned", "church_leader.withdrawn", "church_leader.permissions_changed"];
+    let emails =
+        ["/data/contact/email", "/data/contact/contact/email", "/data/leader/email", "/data/leader/contact/email"];
+    let mut checks = vec![
+        Check::any_of(told, &["/data/organisation/id", "/data/organization/id"], Shape::Text),
+        Check::any_of(leaders, &emails, Shape::Email),
+    ];
+    checks.extend(Check::all(&["church_leader.assigned", "church_leader.withdrawn"], [("/data/role", Shape::Text)]));
+    checks.extend(Check::all(&["church_leader.permissions_changed"], [("/data/permissions", Shape::Texts)]));
+    checks
+}
+
 fn sample_membership(draft: &Draft<'_>) -> Value {
-    if let Some(sale) = super::systemeio::sample_of_known(draft) {
+    if let Some(sale) = systemeio::sample_of_known(draft) {
         return sale;
     }
     envelope(
@@ -118,7 +172,7 @@ fn sample_membership(draft: &Draft<'_>) -> Value {
 }
 
 fn sample_church_leader(draft: &Draft<'_>) -> Value {
-    if let Some(tagged) = super::systemeio::sample_of_known(draft) {
+    if let Some(tagged) = systemeio::sample_of_known(draft) {
         return tagged;
     }
     let organisation = json!({"id": "church-7", "name": "Grace", "kind": "church", "parent_id": "district-2"});

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        identify::{KeyAt, KindRule, Naming},
+        identify::{Check, KeyAt, KindRule, Naming, Shape},
         place::Place,
         profile::Profile,
         sample::Draft,
@@ -35,10 +35,40 @@ fn profile() -> Profile {
             kind: KindRule { at: vec![Place::header("x-webhook-event")], known: KINDS, ..KindRule::default() },
             subject: ["/contact/id", "/customer/contactId", "/contact/contact/id"].map(Place::field).to_vec(),
             occurred_at: Some((Place::header("x-webhook-event-timestamp"), TimeForm::Rfc3339)),
+            checks: checks(),
             ..Naming::default()
         },
         ..Profile::new(PRESET.name, path("/webhooks/systemio"), Verifier::Signed(scheme))
     }
+}
+
+/// Where a contact's address stands: the documentation nests the contact of a removed tag in another.
+pub(super) const EMAILS: [&str; 4] =
+    ["/contact/email", "/contact/contact/email", "/data/contact/email", "/data/contact/contact/email"];
+
+/// What was bought can be left out; what is told of it must be known by its id, or nobody would get it.
+const GIVEN: &[(&str, Shape)] = &[
+    ("course", Shape::Optional(&Shape::Id)),
+    ("courseBundle", Shape::Optional(&Shape::Id)),
+    ("course_bundle", Shape::Optional(&Shape::Id)),
+    ("bundle", Shape::Optional(&Shape::Id)),
+];
+
+/// What Systeme.io's own events cannot do without: who it is about, which tag, which order.
+pub(super) fn checks() -> Vec<Check> {
+    let contacts = &["CONTACT_CREATED", "CONTACT_TAG_ADDED", "CONTACT_TAG_REMOVED", "CONTACT_OPT_IN"];
+    let tags = ["/tag/id", "/tag/name", "/contact/tag/id", "/contact/tag/name", "/data/tag/id", "/data/tag/name"];
+    let sales = &["SALE_NEW", "SALE_CANCELED"];
+    let bought =
+        ["/orderItem/resources", "/order_item/resources", "/data/orderItem/resources", "/data/order_item/resources"];
+    let buyer = ["/customer/email", "/contact/email", "/data/customer/email", "/data/contact/email"];
+    vec![
+        Check::any_of(contacts, &EMAILS, Shape::Email),
+        Check::any_of(&["CONTACT_TAG_ADDED", "CONTACT_TAG_REMOVED"], &tags, Shape::Text),
+        Check::any_of(sales, &buyer, Shape::Email),
+        Check::any_of(sales, &["/order/id", "/data/order/id"], Shape::Text),
+        Check::any_of(sales, &bought, Shape::Optional(&Shape::Objects(GIVEN))),
+    ]
 }
 
 /// A body of one of the kinds that the settings page offers; `None` for others.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        identify::{KeyAt, KindRule, Naming},
+        identify::{Check, KeyAt, KindRule, Naming, Shape},
         place::Place,
         profile::Profile,
         sample::Draft,
@@ -19,19 +19,31 @@ use super::{
 
 pub(super) const PRESET: Preset = Preset { name: "systemeio-automation", profile, sample };
 
+/// The only type whose name is documented; the handler reads others by their words, and nobody refuses one.
+const KINDS: &[&str] = &["contact.course.enrolled"];
+
 fn profile() -> Profile {
     let verifier = Verifier::Token(Token { at: vec![Place::Query("token".into()), Place::Path("token".into())] });
     Profile {
         naming: Naming {
             json: true,
             key: vec![KeyAt::BodyHashIf(Place::field("/created_at"))],
-            kind: KindRule { at: vec![Place::field("/type")], ..KindRule::default() },
+            kind: KindRule { at: vec![Place::field("/type")], known: KINDS, ..KindRule::default() },
             subject: vec![Place::field("/data/contact/id")],
             occurred_at: Some((Place::field("/created_at"), TimeForm::Rfc3339)),
+            checks: checks(),
             ..Naming::default()
         },
         ..Profile::new(PRESET.name, path("/webhooks/systemio-automation"), verifier)
     }
+}
+
+fn checks() -> Vec<Check> {
+    let given = ["/data/course", "/data/courseBundle", "/data/course_bundle", "/data/bundle"];
+    vec![
+        Check::any_of(KINDS, &["/data/contact/email", "/data/contact/contact/email"], Shape::Email),
+        Check::any_of(KINDS, &given, Shape::Id),
+    ]
 }
 
 fn sample(draft: &Draft<'_>) -> Value {

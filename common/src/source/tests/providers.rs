@@ -185,7 +185,12 @@ fn systemeio_signs_the_form_that_php_writes() {
     assert!(asked.authentic(&source).is_ok());
     let other = Asked::new(&raw.replace("Zoë", "Zoe"), &[("x-webhook-signature", signature)]);
     assert_eq!(other.authentic(&source), Err(Refused::SignatureWrong));
-    let identity = asked.identity(&source).unwrap();
+    assert_eq!(asked.identity(&source).unwrap_err().name(), "field_missing", "nobody can be made without an address");
+    let whole = Asked::new(
+        &raw.replace("\"id\"", "\"email\": \"zoe@x.io\", \"id\""),
+        &[("x-webhook-event", "CONTACT_CREATED")],
+    );
+    let identity = whole.identity(&source).unwrap();
     assert_eq!((&*identity.kind, identity.subject.as_deref()), ("CONTACT_CREATED", Some("1")));
 }
 
@@ -197,14 +202,14 @@ fn memberships_and_leaders_are_signed_like_systemeio_and_named_by_body_or_header
         let source = source(name, "webhook-secret");
         let headers = [
             ("x-webhook-signature", signature),
-            ("x-webhook-event", "CONTACT_TAG_ADDED"),
+            ("x-webhook-event", "CONTACT_BOUNCED"),
             ("x-webhook-message-id", "m1"),
         ];
         let asked = Asked::new(php, &headers);
         assert!(asked.authentic(&source).is_ok(), "{name}");
         let identity = asked.identity(&source).unwrap();
-        assert_eq!((&*identity.kind, identity.key.as_deref()), ("CONTACT_TAG_ADDED", Some("m1")));
-        let own = r#"{"type":"membership.created","id":"a","data":{"contact":{"email":"a@b.c"}}}"#;
+        assert_eq!((&*identity.kind, identity.key.as_deref()), ("CONTACT_BOUNCED", Some("m1")));
+        let own = r#"{"type":"membership.created","id":"a","data":{"contact":{"email":"a@b.c"},"membership":{"tier":"gold"}}}"#;
         let identity = Asked::new(own, &[("x-webhook-message-id", "m1")]).identity(&source).unwrap();
         assert_eq!((&*identity.kind, identity.key.as_deref()), ("membership.created", Some("a")));
         assert_eq!((identity.key_signed, identity.subject.as_deref()), (true, Some("a@b.c")));

@@ -4,12 +4,10 @@
 //! `contact.contact` that the documentation shows for removed tags. Decides nothing.
 
 use jiff::Timestamp;
+use lychgate_common::source::is_email;
 use serde_json::{Map, Value};
 
 use crate::{handler::Failure, handlers::fields::Fields};
-
-/// Longest e-mail address (RFC 5321).
-const EMAIL_LIMIT: usize = 254;
 
 /// A person.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -110,12 +108,7 @@ impl Contact {
 /// The required e-mail address, in lower case.
 pub(super) fn email(of: &Fields<'_>) -> Result<String, Failure> {
     let email = of.text("email")?.trim().to_lowercase();
-    let plausible = email.len() <= EMAIL_LIMIT
-        && email
-            .split_once('@')
-            .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
-        && !email.chars().any(|c| c.is_whitespace() || c.is_control());
-    match plausible {
+    match is_email(&email) {
         true => Ok(email),
         false => {
             let message = format!("{} must be an e-mail address", of.pointer_to("email"));

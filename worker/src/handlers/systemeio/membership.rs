@@ -23,7 +23,7 @@ use lychgate_common::{change::Change, row};
 use super::{
     catalogue::Catalogue,
     contact::Contact,
-    sale::{Sale, cents},
+    sale::Sale,
     subscription,
     tables::{ACCESS_LEVEL_HISTORY, ACCESS_LEVELS, MEMBERSHIP_HISTORY, MEMBERSHIPS, PAYMENT_HISTORY, PAYMENTS},
     told::{Happened, Stamp, Told},
@@ -214,7 +214,7 @@ fn payment(
     };
     let of = data.object("payment")?;
     let id = of.text("id")?;
-    let amount = cents(&of, "amount_cents")?;
+    let amount = of.optional_integer("amount_cents")?;
     if status == "paid" && amount.is_none() {
         return Err(of.missing("amount_cents"));
     }

@@ -54,9 +54,9 @@ impl Sale {
         let processor = processor.map(|customer| customer.optional_text("paymentProcessor")).transpose()?.flatten();
         let order = body.object("order")?;
         let price = either(body, "pricePlan", "price_plan")?;
-        let amount = match cents(&order, "totalPrice")? {
+        let amount = match order.optional_integer("totalPrice")? {
             Some(amount) => Some(amount),
-            None => price.as_ref().map(|price| cents(price, "amount")).transpose()?.flatten(),
+            None => price.as_ref().map(|price| price.optional_integer("amount")).transpose()?.flatten(),
         };
         let coupon = match body.value("coupon") {
             Some(Value::Object(_)) => body.object("coupon")?.optional_text("code")?,
@@ -78,7 +78,7 @@ impl Sale {
             order_id: order.text("id")?,
             ordered_at: order.optional_time("createdAt")?,
             amount_cents: amount,
-            discount_cents: cents(&order, "discountAmount")?,
+            discount_cents: order.optional_integer("discountAmount")?,
             coupon,
             processor,
             plan: price.as_ref().map(plan).transpose()?,
@@ -138,14 +138,5 @@ fn either<'a>(of: &Fields<'a>, one: &str, other: &str) -> Result<Option<Fields<'
     match of.optional_object(one)? {
         Some(found) => Ok(Some(found)),
         None => of.optional_object(other),
-    }
-}
-
-/// Whole cents; PHP writes some of them as `100.0`.
-pub(super) fn cents(of: &Fields<'_>, name: &str) -> Result<Option<i64>, Failure> {
-    match of.value(name).and_then(Value::as_f64) {
-        // Below 2^53 every whole number is exact.
-        Some(amount) if amount.fract() == 0.0 && amount.abs() < 9.0e15 => Ok(Some(amount as i64)),
-        Some(_) | None => of.optional_integer(name),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     contact::Contact,
-    sale::{Sale, cents},
+    sale::Sale,
     tables::{SUBSCRIPTION_HISTORY, SUBSCRIPTIONS},
     told::Stamp,
 };
@@ -34,7 +34,7 @@ pub(super) fn told(
         "subscription_id" => of.text("id")?,
         "plan_id" => of.optional_text("plan_id")?,
         "plan_name" => of.optional_text("plan_name")?,
-        "amount_cents" => cents(&of, "amount_cents")?,
+        "amount_cents" => of.optional_integer("amount_cents")?,
         "currency" => of.optional_text("currency")?.map(|currency| currency.to_uppercase()),
         "started_at" => of.optional_time("started_at")?,
         "current_period_end" => of.optional_time("current_period_end")?,

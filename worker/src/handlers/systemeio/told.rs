@@ -101,7 +101,8 @@ impl Told {
             };
             let tag = Tag::read(&tag)?;
             if tag.words().is_empty() {
-                return Err(body.missing("tag/id"));
+                let message = format!("{}/id is missing, and so is its name", body.pointer_to("tag"));
+                return Err(Failure::permanent("missing_field", message));
             }
             if has(&["added"]) { Happened::TagAdded(tag) } else { Happened::TagRemoved(tag) }
         } else if has(&["course", "bundle"]) && has(&["enrolled", "unenrolled"]) {

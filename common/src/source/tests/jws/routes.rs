@@ -47,7 +47,10 @@ fn the_documents_example_is_accepted_signed_in_either_spelling_and_its_test_even
         Err("Missing /data/score in payload: the field is required and must not be empty".to_owned())
     );
     let bad_score = grade.replace("85", "\"many\"");
-    assert_eq!(kind(&signed(&bad_score, "")), Err("Invalid /data/score in payload: it must be a number".to_owned()));
+    assert_eq!(
+        kind(&signed(&bad_score, "")),
+        Err("Invalid /data/score in payload: it must be a number, and is text".to_owned())
+    );
 }
 
 #[test]
