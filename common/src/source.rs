@@ -231,6 +231,11 @@ impl Source {
         Ok(events)
     }
 
+    /// Where the nth event of a request stands in its body, as a JSON pointer.
+    pub fn pointer_of(&self, nth: usize) -> String {
+        self.0.profile.naming.split.as_ref().map(|split| split.place(nth)).unwrap_or_default()
+    }
+
     /// A body without the secrets that its sender puts into it: what may be stored.
     pub fn redacted(&self, body: &bytes::Bytes) -> bytes::Bytes {
         redact::redacted(body, self.0.profile.redact)

@@ -39,8 +39,8 @@ pub(crate) enum Refusal {
     SourceLimited(Duration),
     /// The key belongs to another event, whose body differs.
     KeyConflict(EventId),
-    /// The database refuses the data itself: of the request, or of its element of this number.
-    Unstorable(Option<usize>),
+    /// The database refuses the data itself: of the request, or of its element at this pointer.
+    Unstorable(Option<String>),
     /// Too much is under way.
     Overloaded,
     /// The event could not be made durable.
@@ -128,8 +128,8 @@ impl Refusal {
                 "The event cannot be stored, because the database refuses its data: sending it again unchanged is useless"
                     .to_owned()
             }
-            Self::Unstorable(Some(nth)) => format!(
-                "No event of this request was stored, because the database refuses the data of /{nth}: mend that one or \
+            Self::Unstorable(Some(pointer)) => format!(
+                "No event of this request was stored, because the database refuses the data of {pointer}: mend that one or \
                  leave it out, and send the others again"
             ),
             Self::Overloaded => "Too busy: retry shortly".to_owned(),

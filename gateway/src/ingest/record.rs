@@ -140,7 +140,7 @@ fn refusal(error: &store::StoreError) -> Refusal {
         store::StoreError::Overloaded => Refusal::Overloaded,
         store::StoreError::Data(_) => {
             tracing::error!(error = %error.detail(), "the database refuses an event's data");
-            Refusal::Unstorable(error.element())
+            Refusal::Unstorable(None)
         }
         store::StoreError::Away(_)
         | store::StoreError::Server(_)

@@ -24,7 +24,10 @@ pub(super) async fn bundle(
     let refuses_conflicts = !matches!(on_conflict, OnConflict::Replay);
     let submit = async |events: Vec<NewEvent>| {
         let submitted = house.bundles.submit(Bundle { events, refuses_conflicts }).await;
-        submitted.map_err(|error| refusal(&error))
+        submitted.map_err(|error| match (refusal(&error), error.element()) {
+            (Refusal::Unstorable(None), Some(nth)) => Refusal::Unstorable(Some(arrival.source.pointer_of(nth))),
+            (refusal, _) => refusal,
+        })
     };
     let mut recorded = submit(events.clone()).await?;
     for (event, fate) in events.iter_mut().zip(&recorded) {
