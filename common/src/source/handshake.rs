@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use hyper::{
     Method, StatusCode,
-    header::{HeaderName, HeaderValue},
+    header::{CONTENT_TYPE, HeaderName, HeaderValue},
 };
 
 pub use answer::Answer;
@@ -105,8 +105,18 @@ impl HandshakeRule {
         match &self.when {
             None => true,
             Some((place, None)) => holds(place).is_some(),
-            Some((place, Some(value))) => holds(place).is_some_and(|found| found == *value),
+            Some((place, Some(value))) => holds(place).is_some_and(|found| same(place, &found, value)),
         }
+    }
+}
+
+/// A content type is the same whatever its parameters say.
+fn same(place: &Place, found: &str, value: &str) -> bool {
+    match place {
+        Place::Header(name) if name == CONTENT_TYPE => {
+            found.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(value))
+        }
+        Place::Header(_) | Place::Query(_) | Place::Field(_) | Place::Path(_) | Place::Bearer => found == value,
     }
 }
 

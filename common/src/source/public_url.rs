@@ -4,8 +4,9 @@
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use url::form_urlencoded;
 
-use super::{place::Place, reading::Reading, refused::Refused};
+use super::{reading::Reading, refused::Refused};
 
 /// A spelling of the URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +39,9 @@ const DECODED: [(&str, &str); 12] = [
 const BODY_DIGEST: &str = "bodySHA256";
 
 impl UrlForm {
-    /// The URL in this spelling, with the request's query where the configured one has none.
+    /// The URL in this spelling, with the request's query where that goes on where the configured one ends.
     pub(super) fn of(self, reading: &Reading<'_>) -> Result<String, Refused> {
-        let request = reading.request();
-        let base = request.public_url.ok_or(Refused::PublicUrlUnknown)?;
-        let url = match request.uri.query() {
-            Some(query) if !base.contains('?') => format!("{base}?{query}"),
-            Some(_) | None => base.to_owned(),
-        };
+        let url = as_given(reading)?;
         Ok(match self {
             Self::AsGiven => url,
             Self::OtherPort => other_port(&url),
@@ -54,9 +50,28 @@ impl UrlForm {
     }
 }
 
-/// Whether the request's URL holds the digest of its body; `None` where it holds none at all.
+fn as_given(reading: &Reading<'_>) -> Result<String, Refused> {
+    let request = reading.request();
+    let base = request.public_url.ok_or(Refused::PublicUrlUnknown)?;
+    let Some(query) = request.uri.query() else { return Ok(base.to_owned()) };
+    Ok(match base.split_once('?') {
+        None => format!("{base}?{query}"),
+        Some((address, configured)) if query.starts_with(configured) => format!("{address}?{query}"),
+        // Something between has rewritten it: what the sender was given counts.
+        Some(_) => base.to_owned(),
+    })
+}
+
+/// Whether the URL that is signed holds the digest of the body; `None` where it holds none at all.
 pub(super) fn digest_in_url(reading: &Reading<'_>) -> Result<Option<bool>, Refused> {
-    let Some(claimed) = Place::Query(BODY_DIGEST.into()).find(reading)? else { return Ok(None) };
+    // Never the request's own query, of which the signature may say nothing.
+    let url = as_given(reading)?;
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let mut digests = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == BODY_DIGEST);
+    let Some((_, claimed)) = digests.next() else { return Ok(None) };
+    if digests.next().is_some() {
+        return Ok(Some(false));
+    }
     let digest = hex::encode(Sha256::digest(reading.body()));
     Ok(Some(digest.as_bytes().ct_eq(claimed.to_ascii_lowercase().as_bytes()).into()))
 }

@@ -79,7 +79,7 @@ fn dropbox_trello_woocommerce_and_asana_are_answered_before_they_sign_anything()
     assert_eq!(greeted(&trello, &asked(Method::HEAD, "/in", &[])).unwrap().unwrap().status.as_u16(), 200);
     assert!(trello.greets(&Method::HEAD) && !trello.greets(&Method::GET));
 
-    let form = ("content-type", "application/x-www-form-urlencoded");
+    let form = ("content-type", "application/x-www-form-urlencoded; charset=UTF-8");
     let woo = source("woocommerce", "s");
     assert!(greeted(&woo, &asked(Method::POST, "/in", &[form])).unwrap().is_ok());
     assert!(greeted(&woo, &asked(Method::POST, "/in", &[form, ("x-wc-webhook-signature", "x")])).is_none());

@@ -103,8 +103,21 @@ fn twilio_signs_a_json_body_s_digest_in_the_url() {
     };
     let (body, signature) = (r#"{"property": "value", "boolean": true}"#, "a9nBmqA0ju/hNViExpshrM61xv4=");
     proves(&source, asked(body, signature));
+    // A configured query is what the request's begins with.
+    let given = asked(body, signature).to(&uri, Some("https://mycompany.com/myapp.php?foo=1&bar=2"));
+    proves(&source, given.clone());
+    // A digest that is not part of the signed URL vouches for nothing.
+    let bare = "https://mycompany.com/myapp.php?foo=2";
+    assert_eq!(given.to(&uri, Some(bare)).authentic(&source), Err(Refused::SignatureWrong));
     let other = asked(body, signature).to("/myapp.php?foo=1&bar=2", Some("https://mycompany.com/myapp.php"));
     assert_eq!(other.authentic(&source), Err(Refused::SignatureWrong));
+    // The signature of the bare URL, such as one without parameters has, signs no body that a digest is added for.
+    let url_only = [("x-twilio-signature", "Bsf9iYQ5AXE5q7lrjQHo9iYZGbo=")];
+    let evil = Asked::new("a=1", &url_only).to(
+        "/hook?bodySHA256=c22fea5d7428e5cf47ef6354c97c9223c95d6dcdc3e0d2300ff79056b1ff3d85",
+        Some("https://mycompany.com/hook?x=1"),
+    );
+    assert_eq!(evil.authentic(&source), Err(Refused::SignatureWrong));
     // Twilio may write the usual port into the URL that it signs.
     let headers = [("x-twilio-signature", "cGA1jMLVYQXY8oisa5Nru9HO11s=")];
     let ported = Asked::new("a=1&a=1", &headers).to("/myapp.php?foo=1", Some("https://mycompany.com/myapp.php"));
