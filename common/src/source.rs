@@ -233,7 +233,7 @@ impl Source {
 
     /// Where the nth event of a request stands in its body, as a JSON pointer.
     pub fn pointer_of(&self, nth: usize) -> String {
-        self.0.profile.naming.split.as_ref().map(|split| split.place(nth)).unwrap_or_default()
+        self.0.profile.naming.split.as_ref().map_or_else(|| format!("event {nth}"), |split| split.place(nth))
     }
 
     /// A body without the secrets that its sender puts into it: what may be stored.

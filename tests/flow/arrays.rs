@@ -40,6 +40,10 @@ name = "sendgrid"
 preset = "sendgrid"
 secrets = ["{sendgrid}"]
 [[source]]
+name = "canvas"
+preset = "canvas"
+secrets = ["{OWN}"]
+[[source]]
 name = "xapi"
 preset = "generic"
 path = "/xapi/statements"
@@ -124,6 +128,34 @@ async fn an_array_becomes_one_event_each_with_the_store_as_the_queue() {
 #[tokio::test]
 async fn an_array_becomes_one_event_each_over_rabbitmq() {
     an_array_becomes_one_event_each(QueueKind::Broker).await;
+}
+
+#[tokio::test]
+async fn calipers_envelope_becomes_one_event_each_which_canvas_is_not_refused_for() {
+    let stage = stage(QueueKind::Store, &sendgrid_key().1).await;
+    let event = |n: u64| {
+        json!({
+            "@context": "http://purl.imsglobal.org/ctx/caliper/v1p1", "id": format!("urn:uuid:{n}"), "type": "GradeEvent",
+            "action": "Graded", "eventTime": "2024-01-01T12:00:00.000Z", "object": {"id": "urn:instructure:canvas:a:1"},
+        })
+    };
+    let send = async |events: Value| {
+        let body = json!({"sensor": "http://oxana.instructure.com/", "sendTime": "2024-01-01T12:00:01.000Z",
+            "dataVersion": "http://purl.imsglobal.org/ctx/caliper/v1p1", "data": events});
+        stage.send(&Request::post(&format!("/webhooks/canvas?token={OWN}"), body.to_string())).await
+    };
+    let reply = send(json!([event(1), event(2)])).await;
+    let ids: Vec<uuid::Uuid> = serde_json::from_value(reply.json()["ids"].clone()).unwrap();
+    assert_eq!(ids.len(), 2, "{reply:?}");
+    for id in ids {
+        stage.becomes(id, "ignored").await;
+    }
+    assert_eq!(stage.database.column("select distinct kind from event").await, ["GradeEvent.Graded"]);
+    let mut nameless = event(4);
+    nameless.as_object_mut().unwrap().remove("id");
+    let reply = send(json!([event(3), nameless])).await;
+    assert_eq!((reply.status, reply.detail().contains("/data/1/id")), (400, true), "{reply:?}");
+    assert_eq!(stage.database.count(EVENTS).await, 2);
 }
 
 #[tokio::test]

@@ -55,6 +55,9 @@ pub struct Naming {
     pub required: Vec<(&'static str, Place)>,
     /// Fields that some types cannot do without, and what each must be.
     pub checks: Vec<Check>,
+    /// Bodies of other forms: where something stands there, this naming counts instead. For what its tenants may be,
+    /// the outer one does, too.
+    pub forms: Vec<(Place, Self)>,
 }
 
 /// How an event's type is found and judged.
@@ -101,6 +104,22 @@ impl Naming {
 
     /// All events of a request, or none.
     pub(super) fn identify(&self, request: &Request<'_>, verifier: &Verifier) -> Result<Vec<Identity>, Refused> {
+        let Some(form) = self.form(request)? else { return self.events(request, verifier) };
+        let events = form.identify(request, verifier)?;
+        let foreign = |event: &Identity| !self.tenants.is_empty() && !self.tenants.contains(&event.tenant);
+        if events.iter().any(foreign) { Err(Refused::TenantForeign) } else { Ok(events) }
+    }
+
+    /// The other form that this body has, if it has one.
+    fn form(&self, request: &Request<'_>) -> Result<Option<&Self>, Refused> {
+        if self.forms.is_empty() {
+            return Ok(None);
+        }
+        let reading = Reading::picking(request, request.body, self.forms.iter().map(|(at, _)| at), self.json)?;
+        Ok(self.forms.iter().find(|(at, _)| holds(at, &reading)).map(|(_, form)| form))
+    }
+
+    fn events(&self, request: &Request<'_>, verifier: &Verifier) -> Result<Vec<Identity>, Refused> {
         let Some(split) = &self.split else {
             return Ok(vec![self.one(request, request.body, None, verifier)?]);
         };

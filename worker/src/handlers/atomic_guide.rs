@@ -89,6 +89,9 @@ impl Handler for Internal {
 fn of_platform(event: &Event) -> Result<Handled, Failure> {
     let payload = fields::parse(&event.body)?;
     let root = Fields::root(&payload)?;
+    if root.has("@context") {
+        return Ok(Handled::ignored("an event in Caliper's form: set the stream to Canvas's own format"));
+    }
     let changes = if root.has("eventname") {
         moodle::changes(&Told::new(event, root))?
     } else if root.has("event_name") || root.has("metadata") {

@@ -17,6 +17,7 @@ use super::{
         pointer::Pointer,
         profile::Profile,
         sample::Draft,
+        split::Split,
         time::TimeForm,
         verify::{Jws, JwsAlgorithm, JwsAt, Scheme, SignatureForm, Token, Verifier},
     },
@@ -86,6 +87,26 @@ pub(super) fn checks() -> Vec<Check> {
 pub(super) const SUBJECTS: [&str; 5] =
     ["/body/submission_id", "/body/assignment_id", "/body/discussion_topic_id", "/body/user/id", "/body/student_id"];
 
+/// Canvas's other format, Caliper 1.1: an envelope of events, each with an id. No handler has a use for it, and a
+/// subscription that was set to it by mistake shall not be switched off: its events are taken and ignored.
+pub(super) fn caliper() -> (Place, Naming) {
+    let naming = Naming {
+        json: true,
+        split: Some(Split::at(Pointer::literal("/data"))),
+        key: vec![KeyAt::Place(Place::field("/id"))],
+        kind: KindRule {
+            at: vec![Place::field("/type")],
+            suffix: Some(Place::field("/action")),
+            ..KindRule::default()
+        },
+        subject: vec![Place::field("/object/id")],
+        occurred_at: Some((Place::field("/eventTime"), TimeForm::Rfc3339)),
+        required: vec![("", Place::field("/id"))],
+        ..Naming::default()
+    };
+    (Place::field("/sensor"), naming)
+}
+
 fn profile() -> Profile {
     let token = Token { at: vec![Place::Query("token".into())] };
     let verifier = Verifier::Any(vec![Verifier::Jws(jws()), Verifier::Signed(hmac()), Verifier::Token(token)]);
@@ -104,6 +125,7 @@ fn profile() -> Profile {
             subject: SUBJECTS.map(Place::field).to_vec(),
             occurred_at: Some((Place::field("/metadata/event_time"), TimeForm::Rfc3339)),
             checks: checks(),
+            forms: vec![caliper()],
             ..Naming::default()
         },
         ..Profile::new(PRESET.name, path("/webhooks/canvas"), verifier)

@@ -97,6 +97,7 @@ fn profile() -> Profile {
                 (Place::field("/timecreated"), TimeForm::Seconds),
             ],
             checks: checks(),
+            forms: vec![canvas::caliper()],
             ..Naming::default()
         },
         ..Profile::new(PRESET.name, path("/webhooks/lti/events"), Verifier::Any(ways))

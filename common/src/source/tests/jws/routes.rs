@@ -153,6 +153,9 @@ fn only_the_accounts_named_are_taken() {
         let event = json!({"metadata": {"event_name": "logged_in", "root_account_uuid": account}, "body": {}});
         Asked::new(&event.to_string(), &[]).identity(&source).map(|identity| identity.tenant.to_string())
     };
+    let caliper = json!({"sensor": "s", "data": [{"id": "urn:uuid:1", "type": "GradeEvent", "action": "Graded"}]});
+    let unnamed = Asked::new(&caliper.to_string(), &[]).identity(&source);
+    assert_eq!(unnamed, Err(Refused::TenantForeign), "an event of no account is not one of ours");
     assert_eq!(of("ours"), Ok("ours".to_owned()));
     assert_eq!(of("theirs"), Err(Refused::TenantForeign));
     assert_eq!(Bytes::new(), source.redacted(&Bytes::new()));
