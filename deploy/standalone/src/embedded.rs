@@ -8,6 +8,7 @@
 mod account;
 mod binaries;
 mod cluster;
+mod ephemeral;
 mod error;
 mod pidfile;
 mod place;

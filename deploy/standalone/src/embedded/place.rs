@@ -16,14 +16,16 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{EmbeddedError, account::Account};
+use super::{EmbeddedError, account::Account, ephemeral};
 
 /// What the kernel takes as a Unix socket's path, its final NUL included.
 const SOCKET_PATH_LIMIT: usize = 108;
 /// The name that PostgreSQL gives the socket of port 5432.
 pub(super) const SOCKET_NAME: &str = ".s.PGSQL.5432";
+/// The lock's file.
+pub(super) const LOCK: &str = "lock";
 /// Where clusters stand that cannot stand in the data directory.
-const ELSEWHERE: &str = "/var/lib/lychgate";
+pub(super) const ELSEWHERE: &str = "/var/lib/lychgate";
 
 /// A data directory that is ours alone as long as this value lives.
 #[derive(Debug)]
@@ -45,15 +47,8 @@ impl DataDir {
 
     /// A directory under the system's temporary one, removed with everything in it when this value is dropped.
     pub(crate) fn ephemeral() -> Result<Self, EmbeddedError> {
-        let parent = std::env::temp_dir();
-        let mut random = [0_u8; 6];
-        // Only a name that is not taken: `create` below refuses one that is, so a weak random would be safe too.
-        if ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut random).is_err() {
-            random = std::process::id().to_le_bytes().repeat(2).first_chunk().copied().unwrap_or(random);
-        }
-        let path = parent.join(format!("lychgate-{}", hex::encode(random)));
-        DirBuilder::new().mode(0o700).create(&path).map_err(EmbeddedError::file("create", &path))?;
-        let mut data = Self::open(&path)?;
+        ephemeral::clear_leftovers(&std::env::temp_dir());
+        let mut data = Self::open(&ephemeral::create()?)?;
         data.removed_at_end = true;
         Ok(data)
     }
@@ -72,7 +67,7 @@ impl DataDir {
 impl Drop for DataDir {
     fn drop(&mut self) {
         if self.removed_at_end
-            && let Err(error) = fs::remove_dir_all(&self.path)
+            && let Err(error) = ephemeral::remove(&self.path)
         {
             tracing::warn!(%error, directory = %self.path.display(), "temporary directory not removed");
         }
@@ -81,7 +76,7 @@ impl Drop for DataDir {
 
 /// Takes the directory's lock, or says who has it.
 fn lock(directory: &Path) -> Result<File, EmbeddedError> {
-    let path = directory.join("lock");
+    let path = directory.join(LOCK);
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -233,15 +228,6 @@ mod tests {
         let data = DataDir::ephemeral().unwrap();
         let error = DataDir::open(data.path()).unwrap_err().to_string();
         assert!(error.contains(&std::process::id().to_string()) && error.contains("--data"), "{error}");
-    }
-
-    #[test]
-    fn an_ephemeral_directory_is_gone_afterwards() {
-        let data = DataDir::ephemeral().unwrap();
-        let path = data.path().to_path_buf();
-        fs::write(data.file("x"), "y").unwrap();
-        drop(data);
-        assert!(!path.exists());
     }
 
     #[test]
