@@ -1,6 +1,6 @@
 //! What someone sees in the first five minutes: one command, one webhook, one duplicate.
 
-use lychgate_tests::{Broker, Directory, Process, Program, stage::ran};
+use lychgate_tests::{Broker, Directory, Process, Program, eventually, stage::ran};
 
 /// `lychgate up` in a directory of its own, on free ports.
 async fn up(more: &[&str]) -> Process {
@@ -96,4 +96,31 @@ async fn what_was_accepted_is_still_there_after_a_kill_and_a_new_start() {
     assert!(again.out.to_lowercase().contains("duplicate"), "{again:?}");
     let ended = second.stop().await;
     assert!(ended.success(), "{ended}");
+}
+
+#[test]
+fn a_command_in_the_wrong_directory_says_where_to_go() {
+    let directory = Directory::new("nowhere");
+    let send = ["send", "--source", "platform", "--type", "user.created"];
+    for arguments in [&send[..], &["events", "list"], &["dead-letters", "list"], &["secrets", "list"]] {
+        let said = ran(Program::Lychgate.command().args(arguments).current_dir(directory.path()));
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.err.contains("go where `lychgate up` was started"), "{arguments:?}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn up_says_that_rabbitmq_does_not_answer_and_accepts_all_the_same() {
+    let mut process = up(&["--broker", "amqp://guest:guest@127.0.0.1:1"]).await;
+    process.address("listen").await;
+    eventually("the note", async || match process.output() {
+        output if output.contains("note: RabbitMQ is not to be had") => Ok(()),
+        output => Err(output),
+    })
+    .await;
+    let settings = process.directory().path().join("data/lychgate.toml");
+    let mut command = Program::Lychgate.command();
+    command.args(["send", "--source", "platform", "--type", "user.created", "--config"]).arg(settings);
+    let sent = ran(&mut command);
+    assert!(sent.code == 0 && sent.out.contains("200 OK"), "{sent:?}");
 }

@@ -13,11 +13,16 @@ use lychgate_common::{
     clock::Clock,
     process::{Ground, Options, StartError},
     settings::{DEFAULT_FILE, Override, Settings},
+    source::Source,
     stop::Stop,
     store::{Store, StoreSettings},
 };
 
 use crate::{cli::DEFAULT_DATA, embedded::Embedded, output::Usage};
+
+/// What to say where there is nothing to go by.
+const NOWHERE: &str = "no settings were found: neither `lychgate.toml` nor `lychgate-data/lychgate.toml` is in this \
+                       directory; go where `lychgate up` was started, or name the file with --config";
 
 /// Settings, and where they were found.
 #[derive(Debug)]
@@ -62,7 +67,23 @@ impl Found {
             return Ok(self.settings.database.store(url));
         }
         let required = self.settings.database.required();
-        Ok(required.map_err(|fault| Usage(format!("{fault}; or start `lychgate up`, which brings its own")))?)
+        Ok(required.map_err(|fault| match &self.file {
+            None => Usage(NOWHERE.to_owned()),
+            Some(file) => {
+                let file = file.display();
+                Usage(format!("no `lychgate up` is running with {file}: start it; or {fault}"))
+            }
+        })?)
+    }
+
+    /// The source of this name.
+    pub(crate) fn source<'a>(&self, sources: &'a [Source], name: &str) -> Result<&'a Source, Usage> {
+        let names: Vec<&str> = sources.iter().map(|source| source.name().as_ref()).collect();
+        sources.iter().find(|source| source.name().as_ref() == name).ok_or_else(|| match &self.file {
+            None if names.is_empty() => Usage(NOWHERE.to_owned()),
+            _ if names.is_empty() => Usage(format!("there is no source `{name}`: the settings have none at all")),
+            _ => Usage(format!("there is no source `{name}` in the settings: one of {}", names.join(", "))),
+        })
     }
 
     /// What handlers and queue need, for commands that use them as a worker does.

@@ -63,6 +63,9 @@ impl State {
     }
 }
 
+/// How often a failure that stays the same is told again.
+const REMIND: Duration = Duration::from_secs(60);
+
 /// How and whither to connect.
 #[derive(Clone)]
 pub(super) struct Target {
@@ -91,6 +94,7 @@ impl std::fmt::Debug for Target {
 /// Keeps `session` running until `stop`.
 pub(super) async fn supervise<S: Session>(target: Target, mut session: S, state: State, stop: CancellationToken) {
     let mut backoff = Backoff::default();
+    let mut told: Option<(String, tokio::time::Instant)> = None;
     loop {
         let connected = tokio::select! {
             connected = target.connect(S::PURPOSE) => connected,
@@ -111,7 +115,13 @@ pub(super) async fn supervise<S: Session>(target: Target, mut session: S, state:
             backoff.reset();
         }
         let pause = backoff.next();
-        tracing::warn!(purpose = S::PURPOSE, %error, ?pause, "RabbitMQ connection lost; building a new one");
+        let words = if started.is_some() { "lost its connection to" } else { "cannot connect to" };
+        let why = format!("{words} RabbitMQ ({error}); trying on");
+        // The same once more is no news for a while: an absence of hours must not fill the log.
+        if told.as_ref().is_none_or(|(last, at)| *last != why || at.elapsed() >= REMIND) {
+            tracing::warn!(purpose = S::PURPOSE, ?pause, "{why}");
+            told = Some((why, tokio::time::Instant::now()));
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => break,

@@ -68,7 +68,11 @@ impl BrokerSettings {
             ));
         }
         let url = self.url.expose_str().unwrap_or_default();
-        let mut uri: AMQPUri = url.parse().map_err(|_| {
+        // The parser takes `amqp:/x` and `amqp://` for this machine, which is nobody's wish.
+        let named = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
+        let host = named.is_some_and(|authority| !authority.rsplit('@').next().unwrap_or_default().is_empty());
+        let uri = url.parse().ok().filter(|_: &AMQPUri| host);
+        let mut uri = uri.ok_or_else(|| {
             BrokerError::Settings(
                 "`broker.url` cannot be read: it must look like amqp://user:password@host:5672/vhost".to_owned(),
             )
@@ -87,8 +91,10 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_refused_without_being_printed() {
-        let error = BrokerSettings::new(Secret::from("hunter2 is no url")).uri().unwrap_err();
-        assert!(!error.to_string().contains("hunter2"), "{error}");
+        for bad in ["hunter2 is no url", "amqp:/hunter2", "amqp://", "amqp:///hunter2", "amqp://a:hunter2@/x"] {
+            let error = BrokerSettings::new(Secret::from(bad)).uri().unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

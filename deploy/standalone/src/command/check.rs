@@ -33,9 +33,7 @@ pub(crate) struct Check {
 pub(crate) fn run(check: &Check, found: &Found) -> anyhow::Result<()> {
     let sources = process::sources(&found.settings)?;
     if let Some(name) = &check.source {
-        let named = sources.iter().find(|source| source.name().as_ref() == name.as_str());
-        let source = named.ok_or_else(|| Usage(format!("there is no source `{name}` in the settings")))?;
-        return example(source, found);
+        return example(found.source(&sources, name)?, found);
     }
     let file =
         found.file.as_deref().map_or_else(|| "the environment alone".to_owned(), |file| file.display().to_string());

@@ -35,7 +35,7 @@ use url::Url;
 use self::client::{HttpClient, Reply, join};
 use crate::{
     command::up::addresses,
-    output::{self, Usage, clean},
+    output::{self, clean},
     settings::Found,
 };
 
@@ -93,10 +93,7 @@ struct Sender {
 pub(crate) async fn run(send: &Send, common: &Options) -> anyhow::Result<()> {
     let found = Found::read(common)?;
     let sources = process::sources(&found.settings)?;
-    let names: Vec<&str> = sources.iter().map(|source| source.name().as_ref()).collect();
-    let unknown =
-        || Usage(format!("there is no source `{}` in the settings: one of {}", send.source, names.join(", ")));
-    let source = sources.iter().find(|source| source.name().as_ref() == send.source).ok_or_else(unknown)?;
+    let source = found.source(&sources, &send.source)?;
     let sender = Sender {
         secret: key::secret(&found, source, send.tenant.as_deref()).await?,
         source: source.clone(),

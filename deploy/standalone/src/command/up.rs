@@ -12,13 +12,16 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use lychgate_common::{
     process::{self, Addresses, Ground, Options, StartError},
+    queue::{Queue, QueueState},
     settings::{DEFAULT_FILE, Override},
     source::Source,
 };
+use tokio::sync::watch;
 
 use self::welcome::Welcome;
 use crate::{
@@ -27,6 +30,9 @@ use crate::{
     output,
     settings::Found,
 };
+
+/// How long a broker may take to answer before the person who started us is told.
+const BROKER: Duration = Duration::from_secs(3);
 
 /// Runs until it is told to stop.
 pub(crate) fn run(options: &UpOptions, common: &Options) -> anyhow::Result<()> {
@@ -98,6 +104,19 @@ fn overrides(options: &UpOptions) -> Vec<Override> {
     given.into_iter().filter_map(one).collect()
 }
 
+/// Says so where RabbitMQ does not answer, because everything else looks as if it did.
+async fn tell_if_away(mut state: watch::Receiver<QueueState>) {
+    let up = state.wait_for(QueueState::is_up);
+    if tokio::time::timeout(BROKER, up).await.is_ok() {
+        return;
+    }
+    if let QueueState::Degraded(why) = &*state.borrow() {
+        output::aside(format_args!(
+            "note: RabbitMQ is not to be had ({why}). Webhooks are accepted and kept; they are processed once it is there."
+        ));
+    }
+}
+
 /// Brings the schema up to date, says that we are ready, and runs gateway and worker to their end.
 async fn serve(
     mut ground: Ground,
@@ -110,6 +129,9 @@ async fn serve(
     ground.reload_on_hangup()?;
     ground.serve_ops(ops)?;
     ready();
+    if let Queue::Broker(broker) = &ground.queue {
+        tokio::spawn(tell_if_away(broker.watch()));
+    }
     ground.rehearse = Some(lychgate_worker::process::rehearser(&ground, &sources)?);
     let working = lychgate_worker::process::work(&ground, &sources);
     let accepting = lychgate_gateway::process::accept(&ground, sources.clone(), listener);

@@ -72,6 +72,7 @@ fn content(source: &Source) -> String {
 
 fn secrets(source: &Source) -> String {
     match source.keys() {
+        Keys::Fixed(keys) if keys.is_empty() => "no secret of its own".to_owned(),
         Keys::Fixed(keys) => {
             let labels: Vec<&str> = keys.iter().map(|key| key.label()).collect();
             format!("{} secret(s) in force: {}", keys.len(), labels.join(", "))
