@@ -60,6 +60,12 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(wrong) { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
+/// How this program was called, as far as it can be typed again.
+pub(crate) fn program() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    if called.contains('/') { called } else { "lychgate".to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use anyhow::Context;

@@ -165,7 +165,7 @@ async fn one(sender: &Sender, id: &str, wait: bool) -> anyhow::Result<()> {
     match (receipt.status, receipt.last_error) {
         (Status::Dead, why) => {
             output::line(format_args!("dead: {}", clean(why.as_deref().unwrap_or("no reason given"))));
-            bail!("not processed; more with `lychgate dead-letters show {event}`")
+            bail!("not processed; more with `{} dead-letters show {event}`", output::program())
         }
         (status, Some(why)) => output::line(format_args!("{status}: {}", clean(&why))),
         (status, None) => output::line(status),

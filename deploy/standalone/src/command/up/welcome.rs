@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path};
 
 use lychgate_common::source::{Keys, Source};
 
-use crate::{embedded::Embedded, settings::Found};
+use crate::{embedded::Embedded, output::program, settings::Found};
 
 /// What the text is about.
 #[derive(Debug)]
@@ -69,10 +69,4 @@ impl Welcome<'_> {
             _ => String::new(),
         }
     }
-}
-
-/// How this program was called, as far as it can be typed again.
-fn program() -> String {
-    let called = std::env::args().next().unwrap_or_default();
-    if called.contains('/') { called } else { "lychgate".to_owned() }
 }
