@@ -18,46 +18,56 @@ pub(super) async fn insert<C: deadpool_postgres::GenericClient>(
     let statement = client
         .prepare_cached(
             "/* record */
-            with input as materialized (
-                select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                    $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::bytea[], $13::bytea[],
-                    $14::text[], $15::smallint[], $16::timestamptz[])
-                as i (id, source, preset, tenant, kind, subject, key, occurred_at, received_at, content_type, headers,
-                    body, body_sha256, traceparent, shard, due_at)
-            ), wanted as materialized (
-                select * from unnest($17::date[], $18::text[], $19::bytea[], $20::uuid[], $21::bytea[])
-                as w (bucket, source, key_hash, event_id, body_sha256)
-            ), kept as (
+            with kept as (
                 insert into dedup_key (bucket, source, key_hash, event_id, body_sha256)
-                select w.* from wanted w
+                select w.* from unnest($1::date[], $2::text[], $3::bytea[], $4::uuid[], $5::bytea[])
+                    as w (bucket, source, key_hash, event_id, body_sha256)
                 where not exists (select 1 from dedup_key d
-                    where d.bucket = any($22) and d.source = w.source and d.key_hash = w.key_hash)
+                    where d.bucket = any($6) and d.source = w.source and d.key_hash = w.key_hash)
                 order by w.bucket, w.source, w.key_hash
                 on conflict do nothing
                 returning event_id
-            ), won as (
-                select i.* from input i
-                left join (select event_id, count(*) as n from wanted group by 1) w on w.event_id = i.id
-                left join (select event_id, count(*) as n from kept group by 1) k on k.event_id = i.id
-                where coalesce(w.n, 0) = coalesce(k.n, 0)
+            ), won as materialized (
+                select i.id from unnest($7::uuid[], $8::bigint[]) as i (id, keys)
+                left join (select event_id, count(*) as keys from kept group by 1) k on k.event_id = i.id
+                where i.keys = coalesce(k.keys, 0)
             ), bodies as (
                 insert into event (id, source, preset, tenant, kind, subject, key, occurred_at, received_at,
                     content_type, headers, body, body_sha256, traceparent)
                 select id, source, preset, tenant, kind, subject, left(key, 255), occurred_at, received_at,
-                    content_type, headers::jsonb, body, body_sha256, traceparent from won
+                    content_type, headers::jsonb, body, body_sha256, traceparent
+                from unnest($7::uuid[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
+                    $15::timestamptz[], $16::timestamptz[], $17::text[], $18::text[], $19::bytea[], $20::bytea[],
+                    $21::text[])
+                as i (id, source, preset, tenant, kind, subject, key, occurred_at, received_at, content_type, headers,
+                    body, body_sha256, traceparent)
+                where i.id in (select id from won)
             )
             insert into event_state (id, source, shard, due_at)
-            select id, source, shard, coalesce(due_at, '-infinity') from won
+            select id, source, shard, coalesce(due_at, '-infinity')
+            from unnest($7::uuid[], $9::text[], $22::smallint[], $23::timestamptz[]) as i (id, source, shard, due_at)
+            where i.id in (select id from won)
             returning id",
         )
         .await?;
+    let mut of_each: HashMap<EventId, i64> = HashMap::with_capacity(items.len());
+    for row in keys {
+        *of_each.entry(EventId::from_uuid(row.event)).or_default() += 1;
+    }
     let column = |of: fn(&NewEvent) -> &str| -> Vec<&str> { items.iter().map(of).collect() };
     let optional = |of: fn(&NewEvent) -> Option<&str>| -> Vec<Option<&str>> { items.iter().map(of).collect() };
     let rows = client
         .query(
             &statement,
             &[
+                &keys.iter().map(|row| row.bucket).collect::<Vec<_>>(),
+                &keys.iter().map(|row| row.source).collect::<Vec<_>>(),
+                &keys.iter().map(|row| row.hash.as_slice()).collect::<Vec<_>>(),
+                &keys.iter().map(|row| row.event).collect::<Vec<_>>(),
+                &keys.iter().map(|row| row.body).collect::<Vec<_>>(),
+                &older,
                 &items.iter().map(|item| item.event.id.uuid()).collect::<Vec<_>>(),
+                &items.iter().map(|item| of_each.get(&item.event.id).copied().unwrap_or(0)).collect::<Vec<i64>>(),
                 &column(|item| &item.event.source),
                 &column(|item| &item.event.preset),
                 &column(|item| &item.event.tenant),
@@ -73,12 +83,6 @@ pub(super) async fn insert<C: deadpool_postgres::GenericClient>(
                 &optional(|item| item.traceparent.as_deref()),
                 &items.iter().map(|item| item.shard.number()).collect::<Vec<_>>(),
                 &items.iter().map(|item| item.due_at).collect::<Vec<_>>(),
-                &keys.iter().map(|row| row.bucket).collect::<Vec<_>>(),
-                &keys.iter().map(|row| row.source).collect::<Vec<_>>(),
-                &keys.iter().map(|row| row.hash.as_slice()).collect::<Vec<_>>(),
-                &keys.iter().map(|row| row.event).collect::<Vec<_>>(),
-                &keys.iter().map(|row| row.body).collect::<Vec<_>>(),
-                &older,
             ],
         )
         .await?;
