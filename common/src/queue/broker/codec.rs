@@ -1,10 +1,11 @@
-//! A message as AMQP properties, headers and payload, and back. The payload is the webhook's raw body.
+//! A message as AMQP properties, one header and payload, and back. The payload is the webhook's raw body.
 //!
-//! The envelope is versioned (`lychgate-schema`) and written from scratch each time: nothing that a broker added on
-//! the way (`x-death` and its kind) is ever copied, because RabbitMQ before 4.0 drops messages by it. Nothing secret
-//! goes into a header.
+//! All that is said of the event stands in one header, as JSON: RabbitMQ decodes every header of every message, and a
+//! dozen of them cost it and us more than the body did. The envelope is versioned (`schema`) and written from scratch
+//! each time: nothing that a broker added on the way (`x-death` and its kind) is ever copied, because RabbitMQ before
+//! 4.0 drops messages by it. Nothing secret goes into a header.
 
-use std::{fmt::Display, str::FromStr, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -12,21 +13,66 @@ use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     event::{Attempt, Event, EventId},
-    message::Message,
+    message::{Message, Unrecorded},
     queue::Shard,
 };
 
 /// The only envelope there has been. A reader refuses what it does not know.
-const SCHEMA: i64 = 1;
+const SCHEMA: u16 = 1;
 
-/// All texts in the headers together, in bytes: they travel in one frame, of 128 KiB in RabbitMQ's default.
+/// The header that carries it.
+const ENVELOPE: &str = "lychgate";
+
+/// The W3C trace context stands apart, where other tools look for it.
+const TRACEPARENT: &str = "traceparent";
+
+/// The headers together, in bytes: they travel in one frame, of 128 KiB in RabbitMQ's default.
 const TEXT_LIMIT: usize = 64 * 1024;
 
 /// The largest message that RabbitMQ 4 takes.
 const PAYLOAD_LIMIT: usize = 16 * 1024 * 1024;
+
+/// What is said of an event on its way. What is not there has its ordinary value.
+#[derive(Debug, Serialize, Deserialize)]
+struct Envelope<'a> {
+    schema: u16,
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    #[serde(borrow)]
+    preset: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    tenant: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    subject: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    occurred_at: Option<Timestamp>,
+    received_at: Timestamp,
+    shard: i16,
+    attempt: i32,
+    #[serde(default, skip_serializing_if = "is_ground")]
+    climbed: u8,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    body_in_store: bool,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    unrecorded: Option<Cow<'a, Unrecorded>>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the form that serde calls
+fn is_ground(climbed: &u8) -> bool {
+    *climbed == 0
+}
+
+/// All that is read of an envelope that cannot be read.
+#[derive(Deserialize)]
+struct Version {
+    schema: u16,
+}
 
 /// A message that this build cannot read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -55,29 +101,36 @@ pub(super) fn encode(message: &Message) -> Result<(BasicProperties, Bytes), Unse
     if event.body.len() > PAYLOAD_LIMIT {
         return Err(Unsendable::Payload(event.body.len()));
     }
-    let mut headers = Headers::default();
-    headers.number("lychgate-schema", SCHEMA);
-    headers.text("lychgate-source", &event.source);
-    headers.text("lychgate-preset", &event.preset);
-    headers.text("lychgate-tenant", &event.tenant);
-    headers.text("lychgate-kind", &event.kind);
-    headers.optional("lychgate-subject", event.subject.as_deref());
-    headers.optional("lychgate-occurred-at", event.occurred_at.map(|at| at.to_string()).as_deref());
-    headers.text("lychgate-received-at", &event.received_at.to_string());
-    headers.number("lychgate-attempt", message.attempt.number().into());
-    headers.number("lychgate-climbed", message.climbed.into());
-    headers.number("lychgate-shard", message.shard.number().into());
-    headers.text("lychgate-body", if message.body_in_store { "store" } else { "inline" });
-    headers.optional("traceparent", message.traceparent.as_deref());
-    // Texts and a flag: nothing in it can fail to serialise.
-    let unrecorded = message.unrecorded.as_ref().and_then(|unrecorded| serde_json::to_string(unrecorded).ok());
-    headers.optional("lychgate-unrecorded", unrecorded.as_deref());
-    if headers.bytes > TEXT_LIMIT {
-        return Err(Unsendable::Text(headers.bytes));
+    let envelope = Envelope {
+        schema: SCHEMA,
+        source: Cow::Borrowed(&event.source),
+        preset: Cow::Borrowed(&event.preset),
+        tenant: Cow::Borrowed(&event.tenant),
+        kind: Cow::Borrowed(&event.kind),
+        subject: event.subject.as_deref().map(Cow::Borrowed),
+        occurred_at: event.occurred_at,
+        received_at: event.received_at,
+        shard: message.shard.number(),
+        attempt: message.attempt.number(),
+        climbed: message.climbed,
+        body_in_store: message.body_in_store,
+        unrecorded: message.unrecorded.as_deref().map(Cow::Borrowed),
+    };
+    // Texts, numbers and flags: nothing in it can fail to serialise.
+    let envelope = serde_json::to_string(&envelope).unwrap_or_default();
+    let traceparent = message.traceparent.as_deref();
+    let bytes = envelope.len() + traceparent.map_or(0, str::len);
+    if bytes > TEXT_LIMIT {
+        return Err(Unsendable::Text(bytes));
+    }
+    let mut headers = FieldTable::default();
+    headers.insert(ENVELOPE.into(), AMQPValue::LongString(envelope.into()));
+    if let Some(traceparent) = traceparent {
+        headers.insert(TRACEPARENT.into(), AMQPValue::LongString(traceparent.into()));
     }
     let mut properties = BasicProperties::default()
         .with_delivery_mode(2)
-        .with_headers(headers.table)
+        .with_headers(headers)
         .with_message_id(message.id().to_string().into()); // 36 characters: fits
     if let Some(reply_to) = &message.reply_to {
         // A name that is too long is none of ours: the sender then waits in vain and reads the receipt instead.
@@ -99,50 +152,42 @@ pub(super) fn decode(properties: &BasicProperties, payload: Vec<u8>) -> Result<M
 
 fn read(properties: &BasicProperties, body: Bytes) -> Result<Message, String> {
     let headers = properties.headers().as_ref().ok_or("it has no headers")?;
-    let schema = number(headers, "lychgate-schema")?;
+    let id = properties.message_id().as_ref().ok_or("it has no message_id")?;
+    let envelope = envelope(text(headers, ENVELOPE)?)?;
+    let Envelope { attempt, shard, .. } = envelope;
+    Ok(Message {
+        event: Event {
+            id: id.as_str().parse().map_err(|error| format!("its message_id is none of ours: {error}"))?,
+            source: envelope.source.into(),
+            preset: envelope.preset.into(),
+            tenant: envelope.tenant.into(),
+            kind: envelope.kind.into(),
+            subject: envelope.subject.map(Arc::from),
+            occurred_at: envelope.occurred_at,
+            received_at: envelope.received_at,
+            body,
+        },
+        body_in_store: envelope.body_in_store,
+        attempt: Attempt::new(attempt).ok_or_else(|| format!("its `attempt` is {attempt}"))?,
+        climbed: envelope.climbed,
+        shard: Shard::new(shard).ok_or_else(|| format!("its `shard` is {shard}"))?,
+        traceparent: optional(headers, TRACEPARENT)?.map(Arc::from),
+        reply_to: properties.reply_to().as_ref().map(|name| Arc::from(name.as_str())),
+        unrecorded: envelope.unrecorded.map(|unrecorded| Box::new(unrecorded.into_owned())),
+    })
+}
+
+/// Another version's envelope may look like ours or not at all: its number is what says so.
+fn envelope(json: &str) -> Result<Envelope<'_>, String> {
+    let read = serde_json::from_str::<Envelope<'_>>(json);
+    let schema = match &read {
+        Ok(envelope) => envelope.schema,
+        Err(_) => serde_json::from_str::<Version>(json).map_or(SCHEMA, |version| version.schema),
+    };
     if schema != SCHEMA {
         return Err(format!("its envelope has version {schema}; this build reads {SCHEMA}"));
     }
-    let id = properties.message_id().as_ref().ok_or("it has no message_id")?;
-    let body_in_store = match text(headers, "lychgate-body")? {
-        "inline" => false,
-        "store" => true,
-        other => return Err(format!("`lychgate-body` is `{other}`, neither `inline` nor `store`")),
-    };
-    let attempt = number(headers, "lychgate-attempt")?;
-    let shard = number(headers, "lychgate-shard")?;
-    let climbed = number(headers, "lychgate-climbed")?;
-    Ok(Message {
-        event: Event {
-            id: parse("message_id", id.as_str())?,
-            source: text(headers, "lychgate-source")?.into(),
-            preset: text(headers, "lychgate-preset")?.into(),
-            tenant: text(headers, "lychgate-tenant")?.into(),
-            kind: text(headers, "lychgate-kind")?.into(),
-            subject: optional(headers, "lychgate-subject")?.map(Arc::from),
-            occurred_at: match optional(headers, "lychgate-occurred-at")? {
-                Some(at) => Some(parse("lychgate-occurred-at", at)?),
-                None => None,
-            },
-            received_at: parse::<Timestamp>("lychgate-received-at", text(headers, "lychgate-received-at")?)?,
-            body,
-        },
-        body_in_store,
-        attempt: i32::try_from(attempt)
-            .ok()
-            .and_then(Attempt::new)
-            .ok_or_else(|| format!("`lychgate-attempt` is {attempt}"))?,
-        climbed: u8::try_from(climbed).map_err(|_| format!("`lychgate-climbed` is {climbed}"))?,
-        shard: i16::try_from(shard).ok().and_then(Shard::new).ok_or_else(|| format!("`lychgate-shard` is {shard}"))?,
-        traceparent: optional(headers, "traceparent")?.map(Arc::from),
-        reply_to: properties.reply_to().as_ref().map(|name| Arc::from(name.as_str())),
-        unrecorded: match optional(headers, "lychgate-unrecorded")? {
-            Some(json) => {
-                serde_json::from_str(json).map_err(|error| format!("`lychgate-unrecorded` cannot be read: {error}"))?
-            }
-            None => None,
-        },
-    })
+    read.map_err(|error| format!("its envelope cannot be read: {error}"))
 }
 
 /// How often a quorum queue has delivered this before; classic queues and first deliveries do not say.
@@ -159,29 +204,6 @@ pub(super) fn death(properties: &BasicProperties) -> Option<String> {
     match headers.inner().get("x-death")?.as_array()?.as_slice().first()? {
         AMQPValue::FieldTable(death) => text(death, "reason").ok().map(str::to_owned),
         _ => None,
-    }
-}
-
-#[derive(Default)]
-struct Headers {
-    table: FieldTable,
-    bytes: usize,
-}
-
-impl Headers {
-    fn text(&mut self, name: &'static str, value: &str) {
-        self.bytes = self.bytes.saturating_add(value.len());
-        self.table.insert(name.into(), AMQPValue::LongString(value.into()));
-    }
-
-    fn optional(&mut self, name: &'static str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.text(name, value);
-        }
-    }
-
-    fn number(&mut self, name: &'static str, value: i64) {
-        self.table.insert(name.into(), AMQPValue::LongLongInt(value));
     }
 }
 
@@ -212,10 +234,6 @@ fn number(headers: &FieldTable, name: &str) -> Result<i64, String> {
         Some(AMQPValue::ShortShortUInt(value)) => Ok((*value).into()),
         Some(other) => Err(format!("the header `{name}` is a {:?}, not a number", other.get_type())),
     }
-}
-
-fn parse<T: FromStr<Err: Display>>(name: &str, value: &str) -> Result<T, String> {
-    value.parse().map_err(|error| format!("`{name}` cannot be read: {error}"))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(super) async fn lane(
         let (sizes, (batch, answers)): (Vec<_>, (Vec<_>, Vec<_>)) =
             gathered.into_iter().map(|job| (job.batch.len(), (job.batch, job.answer))).unzip();
         let batch: Vec<_> = batch.into_iter().flatten().collect();
-        let (outcomes, result) = send(&channel, &batch, &topology, until).await;
+        let (outcomes, result) = send(&channel, batch, &topology, until).await;
         if outcomes.contains(&Published::Returned) {
             door.repair.notify_one();
         }
@@ -87,15 +87,16 @@ async fn gather(jobs: &Mutex<mpsc::Receiver<Job>>) -> Vec<Job> {
 /// Publishes a closed batch. After an error the channel must not be used again: something may still be in flight.
 async fn send(
     channel: &Channel,
-    batch: &[(Message, Route)],
+    batch: Vec<(Message, Route)>,
     topology: &Topology,
     until: Instant,
 ) -> (Vec<Published>, Result<(), BrokerError>) {
     let prepared: Vec<_> = batch.iter().map(|(message, route)| prepare(message, *route, topology)).collect();
-    let unknown = || prepared.iter().map(|one| one.as_ref().err().copied().unwrap_or(Published::Unknown)).collect();
+    let sent: Vec<_> = prepared.iter().map(|one| one.as_ref().map(Prepared::id).map_err(|outcome| *outcome)).collect();
+    let unknown = || sent.iter().map(|one| one.as_ref().err().copied().unwrap_or(Published::Unknown)).collect();
     let patience = until.saturating_duration_since(Instant::now());
     let confirmed = timeout_at(until, async {
-        let sent = join_all(prepared.iter().filter_map(|one| one.as_ref().ok()).map(|one| one.publish(channel))).await;
+        let sent = join_all(prepared.into_iter().flatten().map(|one| one.publish(channel))).await;
         let confirms = sent.into_iter().collect::<Result<Vec<_>, _>>()?;
         join_all(confirms).await.into_iter().collect::<Result<Vec<_>, _>>()
     });
@@ -116,11 +117,11 @@ async fn send(
         returned.extend(message.and_then(|message| message.properties.message_id().clone()));
     }
     let mut verdicts = verdicts.into_iter();
-    let outcomes = prepared
+    let outcomes = sent
         .iter()
         .map(|one| match one {
             Err(outcome) => *outcome,
-            Ok(one) if one.properties.message_id().as_ref().is_some_and(|id| returned.contains(id)) => {
+            Ok(Some(id)) if returned.contains(id) => {
                 verdicts.next();
                 Published::Returned
             }
@@ -138,10 +139,14 @@ struct Prepared {
 }
 
 impl Prepared {
-    async fn publish(&self, channel: &Channel) -> lapin::Result<PublisherConfirm> {
+    fn id(&self) -> Option<ShortString> {
+        self.properties.message_id().clone()
+    }
+
+    /// Consumes it: headers are costly to copy.
+    async fn publish(self, channel: &Channel) -> lapin::Result<PublisherConfirm> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let Self { exchange, key, properties, payload } = self;
-        channel.basic_publish(exchange.clone(), key.clone(), options, payload, properties.clone()).await
+        channel.basic_publish(self.exchange, self.key, options, &self.payload, self.properties).await
     }
 }
 

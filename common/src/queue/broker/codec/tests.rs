@@ -52,8 +52,8 @@ fn readable(message: &Message) -> serde_json::Value {
         .flat_map(|table| table.inner())
         .map(|(name, value)| {
             let value = match value {
-                AMQPValue::LongString(text) => String::from_utf8(text.as_bytes().to_vec()).unwrap().into(),
-                AMQPValue::LongLongInt(number) => (*number).into(),
+                AMQPValue::LongString(text) => serde_json::from_slice(text.as_bytes())
+                    .unwrap_or_else(|_| String::from_utf8(text.as_bytes().to_vec()).unwrap().into()),
                 other => panic!("{other:?}"),
             };
             (name.to_string(), value)
@@ -72,11 +72,8 @@ fn from_golden(text: &str) -> (BasicProperties, Vec<u8>) {
     let golden: serde_json::Value = serde_json::from_str(text).unwrap();
     let mut table = FieldTable::default();
     for (name, value) in golden["headers"].as_object().unwrap() {
-        let value = match value.as_i64() {
-            Some(number) => AMQPValue::LongLongInt(number),
-            None => AMQPValue::LongString(value.as_str().unwrap().into()),
-        };
-        table.insert(name.as_str().into(), value);
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        table.insert(name.as_str().into(), AMQPValue::LongString(text.into()));
     }
     let mut properties = BasicProperties::default()
         .with_headers(table)
@@ -119,26 +116,32 @@ fn what_the_broker_adds_is_not_copied() {
 fn an_unreadable_message_says_why_and_keeps_its_bytes() {
     let (properties, payload) = from_golden(FULL);
     let id = full().id();
-    let with = |name: &str, value: Option<AMQPValue>| {
-        let mut table = properties.headers().clone().unwrap().inner().clone();
-        match value {
-            Some(value) => table.insert(name.into(), value),
-            None => table.remove(name),
-        };
-        decode(&properties.clone().with_headers(table.into()), payload.clone()).unwrap_err()
+    let golden: serde_json::Value = serde_json::from_str(FULL).unwrap();
+    let unreadable = |envelope: AMQPValue| {
+        let mut table = FieldTable::default();
+        table.insert(ENVELOPE.into(), envelope);
+        decode(&properties.clone().with_headers(table), payload.clone()).unwrap_err()
     };
-    let text = |text: &str| Some(AMQPValue::LongString(text.into()));
-    for (name, value, why) in [
-        ("lychgate-schema", Some(AMQPValue::LongLongInt(2)), "version 2"),
-        ("lychgate-source", None, "`lychgate-source` is missing"),
-        ("lychgate-kind", Some(AMQPValue::Boolean(true)), "not a text"),
-        ("lychgate-body", text("elsewhere"), "neither"),
-        ("lychgate-attempt", Some(AMQPValue::LongLongInt(0)), "`lychgate-attempt` is 0"),
-        ("lychgate-shard", Some(AMQPValue::LongLongInt(-1)), "`lychgate-shard` is -1"),
-        ("lychgate-received-at", text("yesterday"), "`lychgate-received-at` cannot be read"),
+    let with = |field: &str, value: serde_json::Value| {
+        let mut envelope = golden["headers"][ENVELOPE].clone();
+        match value.is_null() {
+            true => envelope.as_object_mut().unwrap().remove(field),
+            false => envelope.as_object_mut().unwrap().insert(field.to_owned(), value),
+        };
+        unreadable(AMQPValue::LongString(envelope.to_string().into()))
+    };
+    for (poison, why) in [
+        (with("schema", 2.into()), "version 2"),
+        (with("source", serde_json::Value::Null), "missing field `source`"),
+        (with("kind", true.into()), "expected a string"),
+        (with("attempt", 0.into()), "`attempt` is 0"),
+        (with("shard", (-1).into()), "`shard` is -1"),
+        (with("received_at", "yesterday".into()), "cannot be read"),
+        (unreadable(AMQPValue::LongString("{\"schema\":3}".into())), "version 3"),
+        (unreadable(AMQPValue::LongString("{".into())), "cannot be read"),
+        (unreadable(AMQPValue::Boolean(true)), "not a text"),
     ] {
-        let poison = with(name, value);
-        assert!(poison.why.contains(why), "{name}: {}", poison.why);
+        assert!(poison.why.contains(why), "{why}: {}", poison.why);
         assert_eq!((poison.bytes.as_ref(), poison.id), (payload.as_slice(), Some(id)));
     }
     let bare = decode(&BasicProperties::default(), b"x".to_vec()).unwrap_err();
