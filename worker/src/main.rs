@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use lychgate_common::process::{self, Options};
 
+/// Events are made by one thread and let go by another, which the system's allocator pays for with locks and searches.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Lychgate's worker: processes what the gateway has made durable. The same as `lychgate worker`.
 #[derive(Debug, Parser)]
 #[command(name = "lychgate-worker", version)]
