@@ -6,13 +6,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod bare;
+mod cpu;
 mod generator;
 
 use std::{net::SocketAddr, process::Command, time::Instant};
 
 use generator::{Run, requests, send_all};
 use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions};
-use lychgate_tests::{Database, Node, Postgres, Process, eventually, settings::secrets::PLATFORM, stage};
+use lychgate_tests::{
+    Database, Node, Postgres, Process, eventually, http::Request, settings::secrets::PLATFORM, stage,
+};
 
 #[tokio::main]
 async fn main() {
@@ -33,23 +36,33 @@ async fn main() {
     for round in 0..=rounds {
         for contender in &mut contenders {
             let requests = requests(&format!("r{round}"), PLATFORM, if round == 0 { events / 8 } else { events });
+            let before = cpu::by_program();
             let (run, published) = contender.measure(connections, requests).await;
             if round > 0 {
                 contender.rates.push((run.rate(), published));
+                contender.spent.add(&before, run.accepted);
                 let (name, rate, p50, p99) = (contender.name, run.rate(), run.p50, run.p99);
                 println!("{name:<20} {rate:>8.0} accepted/s  {published:>8.0} published/s  p50 {p50:?}  p99 {p99:?}");
             }
         }
     }
+    println!("\nCPU time an event:");
+    for contender in &contenders {
+        println!("{:<20} {}", contender.name, contender.spent);
+    }
     let cost = |accepted: usize, against: usize| {
         let ratios = contenders[accepted].rates.iter().zip(&contenders[against].rates);
         median(ratios.map(|((rate, _), (bare, _))| bare / rate).collect())
     };
+    let published = |contender: &Contender, round: usize| contender.rates[round].1;
+    let each =
+        median((0..rounds).map(|round| published(&contenders[1], round) / published(&contenders[2], round)).collect());
     println!(
-        "\naccepting costs {:.2} of the bare loop, {:.2} of the bare loop that publishes too",
+        "\naccepted: {:.2} times the cost of the bare loop, {:.2} of the one that publishes",
         cost(2, 0),
         cost(2, 1)
     );
+    println!("accepted and published: {each:.2} times the cost of the bare loop that publishes");
     let published = median(contenders[2].rates.iter().map(|(_, published)| *published).collect());
     println!("durably accepted and published: {published:.0} events/s");
 }
@@ -61,6 +74,7 @@ struct Contender {
     address: SocketAddr,
     queue: Option<(Connection, &'static str)>,
     rates: Vec<(f64, f64)>,
+    spent: cpu::Spent,
 }
 
 impl Contender {
@@ -73,18 +87,28 @@ impl Contender {
             Some(node) => Some((watch(node).await, "bare")),
             None => None,
         };
-        Self { name, _process: process, address, queue, rates: Vec::new() }
+        Self { name, _process: process, address, queue, rates: Vec::new(), spent: cpu::Spent::default() }
     }
 
     async fn product(name: &'static str, postgres: &Postgres, node: &Node) -> Self {
         let database: Database = postgres.fresh().await;
         // Swept only by the worker, which does not run: what is counted is what the gateway itself publishes.
-        let settings = stage::settings(database.url(), Some(&node.url())).with_sources();
+        let settings = stage::settings(database.url(), Some(&node.url()))
+            .with(&std::env::var("MORE").unwrap_or_default())
+            .with_sources();
         let mut process = stage::gateway(&settings);
         process.ready().await;
         let address = process.address("listen").await;
+        // Not only ready, but publishing: what is accepted before would wait for a sweeper that does not run here.
+        eventually("the gateway has its broker", async || {
+            let ready =
+                Request::get("/readyz").send(process.address("ops").await).await.map_err(|error| error.to_string())?;
+            let text = String::from_utf8_lossy(&ready.body).into_owned();
+            if text.contains("degraded") { Err(text) } else { Ok(()) }
+        })
+        .await;
         let queue = Some((watch(node).await, "lychgate.v1.main.s00"));
-        Self { name, _process: process, address, queue, rates: Vec::new() }
+        Self { name, _process: process, address, queue, rates: Vec::new(), spent: cpu::Spent::default() }
     }
 
     /// Sends everything, waits until all of it stands in the queue; the run, and events published a second.
@@ -105,11 +129,15 @@ impl Contender {
 
     async fn depth(&self) -> u32 {
         let Some((connection, queue)) = &self.queue else { return 0 };
-        let channel = connection.create_channel().await.unwrap();
-        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declared = channel.queue_declare((*queue).into(), passive, Default::default()).await.unwrap();
-        channel.close(200, "seen".into()).await.unwrap();
-        declared.message_count()
+        eventually("the queue is declared", async || {
+            let channel = connection.create_channel().await.unwrap();
+            let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+            let declared = channel.queue_declare((*queue).into(), passive, Default::default()).await;
+            let declared = declared.map_err(|error| error.to_string())?;
+            channel.close(200, "seen".into()).await.unwrap();
+            Ok(declared.message_count())
+        })
+        .await
     }
 }
 

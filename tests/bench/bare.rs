@@ -23,7 +23,7 @@ use tokio::{
 /// Rows in one insert at most: as the product has it.
 const BATCH: usize = 200;
 /// Connections that insert: as the product has it.
-const WRITERS: usize = 3;
+const WRITERS: usize = 2;
 
 type Waiting = (Bytes, oneshot::Sender<()>);
 
