@@ -50,6 +50,8 @@ impl Published {
 pub enum Route {
     /// To its shard's main queue, now.
     Main,
+    /// To its shard's side queue, now: where what crowds a worker waits without hiding the others.
+    Aside,
     /// To a delay level of the schedule (0 is the shortest), whence it returns to its shard's main queue.
     Level(u8),
 }
@@ -87,6 +89,8 @@ pub struct Delivery {
     pub message: Message,
     /// It has been delivered before and not settled: its worker may have died of it.
     pub redelivered: bool,
+    /// It came from a side queue, and is not put aside again.
+    pub aside: bool,
     /// The right, and the duty, to say that it is done.
     pub receipt: Receipt,
 }

@@ -1,13 +1,21 @@
 //! The broker's queues are what the operator was promised, seen with RabbitMQ's own tool.
 
-use lychgate_tests::stage::{QueueKind, Stage};
+use lychgate_tests::{
+    eventually,
+    stage::{QueueKind, Stage},
+};
 
 #[tokio::test]
 async fn the_queues_are_quorum_queues_and_the_retry_levels_have_the_documents_delays() {
     // The real schedule: this stage has no shortened one.
     let stage = Stage::set_with(QueueKind::Broker, "").await;
     let broker = stage.broker.as_ref().unwrap();
-    let queues = broker.control("list_queues", &["name", "type", "arguments"]).await;
+    // They are declared in their order, and the levels come last.
+    let queues = eventually("all queues are declared", async || {
+        let queues = broker.control("list_queues", &["name", "type", "arguments"]).await;
+        if queues.contains("lychgate.v1.retry.1h") { Ok(queues) } else { Err(queues) }
+    })
+    .await;
     let line = |name: &str| {
         let found = queues.lines().find(|line| line.split('\t').next() == Some(name));
         found.unwrap_or_else(|| panic!("no queue {name} in:\n{queues}")).to_owned()

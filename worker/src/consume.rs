@@ -1,10 +1,15 @@
 //! *Consume*: takes deliveries, lets the fairest one run as soon as there is a permit, and drains when told to stop.
 //!
-//! A source that fills all that this worker may hold, and moves slowly, hides the others behind it in the broker's
-//! queue: what of it has waited too long is parked on the shortest delay level, at no cost of an attempt. Where the
-//! store is the queue, the claim simply leaves such a source out.
+//! A source that fills all that this worker may hold, and moves slowly, hides the others behind it in the broker's main
+//! queue. What of it waits is put aside, once, into a side queue that is consumed beside the main one: the others are
+//! seen, and the slow source always has work here. Where the store is the queue, the claim simply leaves such a source
+//! out.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lychgate_common::{
     queue::{Delivery, Intake, Published, Queue, Route},
@@ -14,8 +19,12 @@ use tokio::sync::Semaphore;
 
 use crate::{attempt, house::House, waiting::Waiting};
 
-/// A delivery that waits longer than this in memory, with no room left beside it, is in the others' way.
-const CROWDED: Duration = Duration::from_secs(2);
+/// A delivery that waits longer than this in memory, with no room left beside it, is in the others' way. Long enough
+/// that a backlog of quick events never is.
+const CROWDED: Duration = Duration::from_millis(500);
+/// What comes of a source within this time after some of it was put aside is most likely more of the same, and need not
+/// grow old first.
+const LASTING: Duration = Duration::from_secs(5);
 /// How often to look whether it is crowded.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -30,10 +39,11 @@ pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
     let mut waiting = Waiting::new(worker.retry_share.of(concurrency));
     let mut look = tokio::time::interval(LOOK);
     let mut left_out = Vec::new();
-    let mut crowded = false;
+    let mut crowding: HashMap<Arc<str>, Instant> = HashMap::new();
     loop {
         tokio::select! {
-            delivery = deliveries.next(), if waiting.len() < prefetch => match delivery {
+            // No bound of our own: neither queue delivers more than it may.
+            delivery = deliveries.next() => match delivery {
                 Some(delivery) => waiting.push(delivery),
                 None => break,
             },
@@ -46,14 +56,17 @@ pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
                 });
             }
             _ = look.tick() => {
-                let in_memory = waiting.len() + concurrency - permits.available_permits();
                 match &house.queue {
-                    // Once it is crowded, what comes next is most likely more of the same: it need not grow old first.
-                    Queue::Broker(_) if in_memory >= prefetch && (crowded || waiting.oldest() > CROWDED) => {
-                        crowded = true;
-                        park(&house, waiting.crowd()).await;
+                    Queue::Broker(_) if waiting.in_memory() >= prefetch => {
+                        crowding.retain(|_, since| since.elapsed() < LASTING);
+                        if let Some((source, waited)) = waiting.noisiest()
+                            && (waited > CROWDED || crowding.contains_key(&source))
+                        {
+                            put_aside(&house, waiting.take(&source)).await;
+                            crowding.insert(source, Instant::now());
+                        }
                     }
-                    Queue::Broker(_) => crowded = crowded && in_memory > concurrency,
+                    Queue::Broker(_) => {}
                     Queue::Store(queue) => {
                         let saturated = waiting.saturated(worker.source_share.of(prefetch));
                         if saturated != left_out {
@@ -75,17 +88,17 @@ pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
     }
 }
 
-/// Puts deliveries on the shortest delay level, as they are. What cannot be put there is kept for the sweeper.
-async fn park(house: &House, crowd: Vec<Delivery>) {
+/// Puts deliveries into the side queue, as they are. What cannot be put there is kept for the sweeper.
+async fn put_aside(house: &House, crowd: Vec<Delivery>) {
     if crowd.is_empty() {
         return;
     }
-    let batch = crowd.iter().map(|delivery| (delivery.message.clone(), Route::Level(0))).collect();
+    let batch = crowd.iter().map(|delivery| (delivery.message.clone(), Route::Aside)).collect();
     let verdicts = house.queue.publish(batch).await;
-    tracing::debug!(events = crowd.len(), "a crowded source's events wait a moment, so that others are seen");
+    tracing::debug!(events = crowd.len(), "a crowding source's events are put aside, so that others are seen");
     for (delivery, verdict) in crowd.into_iter().zip(verdicts) {
-        house.metrics.parked(&delivery.message.event.source);
-        // Parked or not: its row is open and its time will pass, so the sweeper has it either way. Without a row the
+        house.metrics.put_aside(&delivery.message.event.source);
+        // Put aside or not: its row is open and its time will pass, so the sweeper has it either way. Without a row the
         // receipt is dropped undone, and the broker keeps it.
         if verdict == Published::Confirmed || delivery.message.unrecorded.is_none() {
             delivery.receipt.done();

@@ -27,8 +27,8 @@ lychgate_common::metrics! {
         pub stale: counter "lychgate_stale_copies_total" [];
         /// Events given back because the fault was ours; costs no attempt.
         pub released: counter "lychgate_released_total" [source];
-        /// Events of a crowded source put aside for a moment, so that others are seen.
-        pub parked: counter "lychgate_parked_total" [source];
+        /// Events of a crowding source put into the side queue, so that others are seen.
+        pub aside: counter "lychgate_aside_total" [source];
         /// Handlers that panicked.
         pub panicked: counter "lychgate_handler_panics_total" [source];
         /// Events that the sweeper published again, by what the broker said.
@@ -103,8 +103,8 @@ impl Metrics {
         self.table.released.with([source]).inc();
     }
 
-    pub(crate) fn parked(&self, source: &str) {
-        self.table.parked.with([source]).inc();
+    pub(crate) fn put_aside(&self, source: &str) {
+        self.table.aside.with([source]).inc();
     }
 
     pub(crate) fn panicked(&self, source: &str) {

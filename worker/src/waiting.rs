@@ -24,6 +24,8 @@ pub(crate) struct Waiting {
 struct Running {
     sources: HashMap<Arc<str>, usize>,
     again: usize,
+    /// From the main queue: what the broker counts against the worker's prefetch there.
+    main: usize,
 }
 
 /// A delivery's place among those that run; dropping it frees the place.
@@ -31,6 +33,7 @@ struct Running {
 pub(crate) struct Place {
     source: Arc<str>,
     again: bool,
+    aside: bool,
     running: Arc<Mutex<Running>>,
 }
 
@@ -39,8 +42,10 @@ impl Waiting {
         Self { held: VecDeque::new(), running: Arc::default(), retry_share: retry_share.max(1) }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.held.len()
+    /// Deliveries of the main queue that wait or run.
+    pub(crate) fn in_memory(&self) -> usize {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).main;
+        running + self.held.iter().filter(|(_, delivery)| !delivery.aside).count()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -65,26 +70,29 @@ impl Waiting {
         let again = is_again(&delivery);
         *running.sources.entry(Arc::clone(&source)).or_default() += 1;
         running.again += usize::from(again);
+        let aside = delivery.aside;
+        running.main += usize::from(!aside);
         drop(running);
-        Some((delivery, Place { source, again, running: Arc::clone(&self.running) }))
+        Some((delivery, Place { source, again, aside, running: Arc::clone(&self.running) }))
     }
 
-    /// How long the oldest has waited.
-    pub(crate) fn oldest(&self) -> Duration {
-        self.held.front().map_or(Duration::ZERO, |(since, _)| since.elapsed())
-    }
-
-    /// Takes out all of the source that has the most waiting: to be parked out of the others' way.
-    pub(crate) fn crowd(&mut self) -> Vec<Delivery> {
-        let mut counts: HashMap<Arc<str>, usize> = HashMap::new();
-        for (_, delivery) in &self.held {
-            *counts.entry(Arc::clone(&delivery.message.event.source)).or_default() += 1;
+    /// The source that has the most waiting from the main queue, and how long its oldest has waited.
+    pub(crate) fn noisiest(&self) -> Option<(Arc<str>, Duration)> {
+        let mut sources: HashMap<&Arc<str>, (usize, Instant)> = HashMap::new();
+        for (since, delivery) in self.held.iter().filter(|(_, delivery)| !delivery.aside) {
+            // They stand in the order in which they came.
+            sources.entry(&delivery.message.event.source).or_insert((0, *since)).0 += 1;
         }
-        let Some((noisiest, _)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return Vec::new() };
-        let (crowd, others): (Vec<_>, Vec<_>) =
-            self.held.drain(..).partition(|(_, delivery)| delivery.message.event.source == noisiest);
+        let (source, (_, since)) = sources.into_iter().max_by_key(|(_, (count, _))| *count)?;
+        Some((Arc::clone(source), since.elapsed()))
+    }
+
+    /// Takes out all that waits of this source from the main queue: to be put out of the others' way.
+    pub(crate) fn take(&mut self, source: &str) -> Vec<Delivery> {
+        let (taken, others): (Vec<_>, Vec<_>) =
+            self.held.drain(..).partition(|(_, held)| !held.aside && *held.message.event.source == *source);
         self.held.extend(others);
-        crowd.into_iter().map(|(_, delivery)| delivery).collect()
+        taken.into_iter().map(|(_, delivery)| delivery).collect()
     }
 
     /// Sources that have at least `most` running or waiting.
@@ -104,6 +112,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.again -= usize::from(self.again);
+        running.main -= usize::from(!self.aside);
         if let Some(count) = running.sources.get_mut(&self.source) {
             *count -= 1;
             if *count == 0 {

@@ -44,7 +44,7 @@ pub use self::{
 use self::{
     connection::{Session, State, Target, supervise},
     consumer::{Consuming, Sink, Tap},
-    delivering::{Delivering, Progress},
+    delivering::{Delivering, Lane, Progress},
     door::{Door, Reply},
     publishing::Publishing,
     replies::Listening,
@@ -79,7 +79,8 @@ struct Inner {
     publishing: State,
     consuming: Mutex<Vec<State>>,
     progress: Arc<Progress>,
-    emptiness: Mutex<HashMap<Shard, (Instant, bool)>>,
+    progress_aside: Arc<Progress>,
+    emptiness: Mutex<HashMap<String, (Instant, bool)>>,
     reply_queue: Arc<str>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -100,6 +101,7 @@ impl Broker {
             publishing: State::connecting(),
             consuming: Mutex::default(),
             progress: Arc::new(Progress::new(settings.shards)),
+            progress_aside: Arc::new(Progress::new(settings.shards)),
             emptiness: Mutex::default(),
             reply_queue: format!("{}.reply.{}", settings.prefix, EventId::new(clock.now())).into(),
             stop: stop.clone(),
@@ -140,13 +142,17 @@ impl Broker {
 
     pub(super) fn consume(&self, intake: Intake, stop: CancellationToken) -> Deliveries {
         let inner = &self.0;
-        let taps: Vec<_> =
-            inner.settings.shards.all().map(|shard| Tap { name: inner.topology.main(shard), queue: () }).collect();
+        let shards: Vec<Shard> = inner.settings.shards.all().collect();
         // A source uses two shards: half for each lets a single busy source have all of a worker.
-        let prefetch = if taps.len() == 1 { intake.prefetch } else { intake.prefetch.div_ceil(2) };
+        let prefetch = if shards.len() == 1 { intake.prefetch } else { intake.prefetch.div_ceil(2) };
+        let main = |shard| Tap { name: inner.topology.main(shard), queue: Lane::Main, prefetch };
+        let aside =
+            |shard| Tap { name: inner.topology.aside(shard), queue: Lane::Aside, prefetch: prefetch.div_ceil(2) };
+        let taps = shards.iter().flat_map(|shard| [main(*shard), aside(*shard)]).collect();
         let (deliveries, receiver) = mpsc::channel(1);
-        let sink = Delivering { deliveries, progress: Arc::clone(&inner.progress) };
-        self.drain(taps, prefetch, sink, stop);
+        let sink =
+            Delivering { deliveries, main: Arc::clone(&inner.progress), aside: Arc::clone(&inner.progress_aside) };
+        self.drain(taps, sink, stop);
         Deliveries(receiver)
     }
 
@@ -154,17 +160,17 @@ impl Broker {
     pub fn drain_dead(&self, stop: CancellationToken) -> mpsc::Receiver<Stray> {
         let topology = &self.0.topology;
         let taps = vec![
-            Tap { name: topology.dead(), queue: StrayQueue::Dead },
-            Tap { name: topology.orphan(), queue: StrayQueue::Orphan },
+            Tap { name: topology.dead(), queue: StrayQueue::Dead, prefetch: STRAYS },
+            Tap { name: topology.orphan(), queue: StrayQueue::Orphan, prefetch: STRAYS },
         ];
         let (strays, receiver) = mpsc::channel(1);
-        self.drain(taps, STRAYS, Straying(strays), stop);
+        self.drain(taps, Straying(strays), stop);
         receiver
     }
 
-    fn drain<S: Sink>(&self, taps: Vec<Tap<S::Queue>>, prefetch: u16, sink: S, stop: CancellationToken) {
+    fn drain<S: Sink>(&self, taps: Vec<Tap<S::Queue>>, sink: S, stop: CancellationToken) {
         let (settings, topology) = (self.0.settings.clone(), Arc::clone(&self.0.topology));
-        self.supervise(Consuming { settings, topology, taps, prefetch, sink: Some(sink), stop: stop.clone() }, stop);
+        self.supervise(Consuming { settings, topology, taps, sink: Some(sink), stop: stop.clone() }, stop);
     }
 
     fn supervise<S: Session>(&self, session: S, stop: CancellationToken) {
@@ -216,25 +222,33 @@ impl Broker {
         self.0.consuming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time up to which this shard's main queue has drained: an event that entered it before cannot be waiting in
-    /// it any more. `now` where it is empty; how far it has been consumed where it is not, if anybody knows.
+    /// The time up to which this shard's queues have drained: an event that entered them before cannot be waiting in
+    /// one any more. `now` where they are empty; how far they have been consumed where not, if anybody knows. What is
+    /// put aside keeps the order in which it came.
     pub async fn drained_until(&self, shard: Shard, now: Timestamp) -> Option<Timestamp> {
-        if self.is_empty(shard).await { Some(now) } else { self.0.progress.through(shard) }
+        let topology = &self.0.topology;
+        let lanes = [(topology.main(shard), &self.0.progress), (topology.aside(shard), &self.0.progress_aside)];
+        let mut drained = now;
+        for (queue, progress) in lanes {
+            if !self.is_empty(queue).await {
+                drained = drained.min(progress.through(shard)?);
+            }
+        }
+        Some(drained)
     }
 
-    async fn is_empty(&self, shard: Shard) -> bool {
+    async fn is_empty(&self, queue: String) -> bool {
         let remembered = |(at, empty): &(Instant, bool)| (at.elapsed() < FRESH).then_some(*empty);
-        let known = self.0.emptiness.lock().unwrap_or_else(PoisonError::into_inner).get(&shard).and_then(remembered);
+        let known = self.0.emptiness.lock().unwrap_or_else(PoisonError::into_inner).get(&queue).and_then(remembered);
         if let Some(empty) = known {
             return empty;
         }
-        let main = self.0.topology.main(shard);
         // A queue that is missing holds nothing; one that cannot be asked may hold everything.
-        let empty = match self.count(std::iter::once(main)).await {
+        let empty = match self.count(std::iter::once(queue.clone())).await {
             Ok(depths) => depths.iter().all(|depth| depth.ready == 0),
             Err(_) => false,
         };
-        self.0.emptiness.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, (Instant::now(), empty));
+        self.0.emptiness.lock().unwrap_or_else(PoisonError::into_inner).insert(queue, (Instant::now(), empty));
         empty
     }
 

@@ -112,7 +112,7 @@ impl StoreQueue {
                 };
                 let Some(((message, redelivered), place)) = claimed.next() else { break };
                 let receipt = super::Receipt(ReceiptKind::Store(Receipt { _place: place }));
-                slot.send(Delivery { message, redelivered, receipt });
+                slot.send(Delivery { message, redelivered, aside: false, receipt });
             }
             // A full claim means that more may be due: then only the free places are waited for.
             if found == wanted {

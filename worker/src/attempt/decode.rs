@@ -24,7 +24,7 @@ pub(crate) struct Decoded {
 
 /// Completes the message; `None` where there is nothing to do any more.
 pub(crate) async fn decode(house: &House, delivery: Delivery) -> Option<Decoded> {
-    let Delivery { mut message, redelivered, receipt } = delivery;
+    let Delivery { mut message, redelivered, receipt, aside: _ } = delivery;
     if message.unrecorded.is_some() {
         match late::record(house, &message).await {
             Ok(Late::Recorded) => message.unrecorded = None,

@@ -51,14 +51,14 @@ pub(super) trait Sink: Clone + Send + Sync + 'static {
 pub(super) struct Tap<Q> {
     pub(super) name: String,
     pub(super) queue: Q,
+    /// Messages of it that may be unsettled.
+    pub(super) prefetch: u16,
 }
 
 pub(super) struct Consuming<S: Sink> {
     pub(super) settings: BrokerSettings,
     pub(super) topology: Arc<Topology>,
     pub(super) taps: Vec<Tap<S::Queue>>,
-    /// Unsettled messages for each queue.
-    pub(super) prefetch: u16,
     /// Let go of when stopped, so that the stream ends once the last consumer has handed over what it had.
     pub(super) sink: Option<S>,
     pub(super) stop: CancellationToken,
@@ -74,12 +74,12 @@ impl<S: Sink> Session for Consuming<S> {
         let mut pumps = JoinSet::new();
         let mut pulses = Vec::new();
         for tap in &self.taps {
-            let opening = open(&connection, &tap.name, self.prefetch);
+            let opening = open(&connection, &tap.name, tap.prefetch);
             let (channel, consumer) = timeout(self.settings.connect_deadline, opening)
                 .await
                 .map_err(|_| BrokerError::Deadline("starting to consume", self.settings.connect_deadline))??;
             let pulse = Pulse::default();
-            pulses.push((tap.name.clone(), pulse.clone(), Look::default()));
+            pulses.push((tap.name.clone(), tap.prefetch, pulse.clone(), Look::default()));
             let (tap, sink, stop) = (tap.clone(), sink.clone(), self.stop.clone());
             let pump = Pump { channel, consumer, tap, sink, stop, pulse };
             pumps.spawn(pump.run(self.settings.return_pause, self.settings.drain_deadline));
@@ -110,14 +110,14 @@ impl<S: Sink> Consuming<S> {
     async fn listen_to(
         &self,
         connection: &Connection,
-        pulses: &mut [(String, Pulse, Look)],
+        pulses: &mut [(String, u16, Pulse, Look)],
     ) -> Result<(), BrokerError> {
         let names = pulses.iter().map(|(name, ..)| name.clone());
         let depths = depths(connection, names, self.settings.connect_deadline).await?;
-        for (name, pulse, last) in pulses {
+        for (name, prefetch, pulse, last) in pulses {
             // A queue that is missing has nothing ready; its consumer's stream has ended or will.
             let ready = depths.iter().find(|depth| depth.queue == *name).map_or(0, |depth| depth.ready);
-            if pulse.is_deaf(ready, self.prefetch, last) {
+            if pulse.is_deaf(ready, *prefetch, last) {
                 return Err(BrokerError::Ended(name.clone()));
             }
         }

@@ -1,4 +1,4 @@
-//! What comes out of the main queues, and how far each has been consumed.
+//! What comes out of the main and side queues, and how far each has been consumed.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ use crate::{
     queue::{Delivery, Receipt as AnyReceipt, ReceiptKind, Shard, Shards},
 };
 
-/// How far each shard's main queue has been consumed by this process, in microseconds of `received_at`.
+/// How far each shard's queue of one lane has been consumed by this process, in microseconds of `received_at`.
 #[derive(Debug)]
 pub(super) struct Progress(Vec<(Shard, AtomicI64)>);
 
@@ -50,25 +50,40 @@ fn read(through: &AtomicI64) -> Option<Timestamp> {
     }
 }
 
+/// Which of a shard's two queues a message comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lane {
+    /// The main queue.
+    Main,
+    /// The side queue.
+    Aside,
+}
+
 /// Decodes and hands over.
 #[derive(Clone)]
 pub(super) struct Delivering {
     pub(super) deliveries: mpsc::Sender<Delivery>,
-    pub(super) progress: Arc<Progress>,
+    pub(super) main: Arc<Progress>,
+    pub(super) aside: Arc<Progress>,
 }
 
 impl Sink for Delivering {
-    type Queue = ();
+    type Queue = Lane;
 
-    async fn take(&self, (): &(), delivery: lapin::message::Delivery, receipt: Receipt) -> bool {
+    async fn take(&self, lane: &Lane, delivery: lapin::message::Delivery, receipt: Receipt) -> bool {
         let redelivered = delivery.redelivered || codec::delivery_count(&delivery.properties) > 0;
         match codec::decode(&delivery.properties, delivery.data) {
             Ok(message) => {
                 if message.attempt == Attempt::FIRST {
-                    self.progress.note(message.shard, message.event.received_at);
+                    let progress = match lane {
+                        Lane::Main => &self.main,
+                        Lane::Aside => &self.aside,
+                    };
+                    progress.note(message.shard, message.event.received_at);
                 }
                 let receipt = AnyReceipt(ReceiptKind::Broker(receipt));
-                self.deliveries.send(Delivery { message, redelivered, receipt }).await.is_ok()
+                let aside = *lane == Lane::Aside;
+                self.deliveries.send(Delivery { message, redelivered, aside, receipt }).await.is_ok()
             }
             Err(poison) => {
                 // Through the dead queue it reaches the store like every other message that cannot be processed.

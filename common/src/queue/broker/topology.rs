@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ingest --sNN--> main.sNN --(rejected, delivered too often)--> dead --> dlq
+//! ingest --aside.sNN--> aside.sNN --(the same)--> dead --> dlq
 //! retry --15s.sNN--> retry.15s --(its TTL)--> return --*.sNN--> main.sNN, or orphan --> orphan.q
 //! ```
 //! Arguments cannot be changed once a queue exists: a change of any of them needs a new version in the prefix.
@@ -104,12 +105,15 @@ impl Topology {
         topology.bind("dead", "", name("dlq"));
         topology.bind("orphan", "", name("orphan.q"));
         for shard in shards.all() {
-            let queue = topology.main(shard);
-            topology.bind("ingest", &shard.to_string(), queue.clone());
-            topology.bind("return", &format!("*.{shard}"), queue.clone());
-            let mut arguments = dead_lettered(name("dead"));
-            arguments.push(("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)));
-            topology.queues.push(quorum(queue, arguments));
+            let (main, aside) = (topology.main(shard), topology.aside(shard));
+            topology.bind("ingest", &shard.to_string(), main.clone());
+            topology.bind("return", &format!("*.{shard}"), main.clone());
+            topology.bind("ingest", &format!("aside.{shard}"), aside.clone());
+            for queue in [main, aside] {
+                let mut arguments = dead_lettered(name("dead"));
+                arguments.push(("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)));
+                topology.queues.push(quorum(queue, arguments));
+            }
         }
         for (_, delay) in schedule.levels() {
             let level = RetrySchedule::name(delay);
@@ -134,6 +138,11 @@ impl Topology {
         format!("{}.main.{shard}", self.prefix)
     }
 
+    /// A shard's side queue.
+    pub fn aside(&self, shard: Shard) -> String {
+        format!("{}.aside.{shard}", self.prefix)
+    }
+
     /// The queue of what was rejected or delivered too often.
     pub fn dead(&self) -> String {
         format!("{}.dlq", self.prefix)
@@ -148,6 +157,7 @@ impl Topology {
     pub fn address(&self, route: Route, shard: Shard) -> Option<(String, String)> {
         match route {
             Route::Main => Some((format!("{}.ingest", self.prefix), shard.to_string())),
+            Route::Aside => Some((format!("{}.ingest", self.prefix), format!("aside.{shard}"))),
             Route::Level(level) => {
                 let level = RetrySchedule::name(self.schedule.delay(level)?);
                 Some((format!("{}.retry", self.prefix), format!("{level}.{shard}")))

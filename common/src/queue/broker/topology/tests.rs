@@ -13,6 +13,7 @@ fn a_level_outside_the_schedule_has_no_address() {
     let topology = Topology::new("x", Shards::ONE, &RetrySchedule::default());
     let shard = Shard::new(3).unwrap();
     assert_eq!(topology.address(Route::Main, shard), Some(("x.ingest".into(), "s03".into())));
+    assert_eq!(topology.address(Route::Aside, shard), Some(("x.ingest".into(), "aside.s03".into())));
     assert_eq!(topology.address(Route::Level(2), shard), Some(("x.retry".into(), "5m.s03".into())));
     assert_eq!(topology.address(Route::Level(5), shard), None);
 }
