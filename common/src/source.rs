@@ -7,6 +7,8 @@
 //! talks to a network, a database or a broker.
 
 mod build;
+mod certificate;
+mod certificates;
 mod fault;
 mod forward;
 mod handshake;
@@ -42,6 +44,8 @@ use hyper::{Method, header::HeaderValue};
 use ipnet::IpNet;
 
 pub use self::{
+    certificate::{Certificate, CertificateFault, RsaDigest},
+    certificates::{ADDRESS_LIMIT, Certificates, Found},
     fault::SourceFault,
     forward::{Destination, Forward, ForwardFault},
     handshake::{Answer, Handshake, HandshakeRule, KnownBy},
@@ -64,8 +68,8 @@ pub use self::{
     template::{Piece, Template, TemplateFault},
     time::{FUTURE_LIMIT, Freshness, TimeAt, TimeForm},
     verify::{
-        Accepted, Algorithm, BodyVariant, Each, Encoding, Hash, Jws, JwsAlgorithm, JwsAt, Origin, OriginFault, Origins,
-        Scheme, SignatureForm, Token, URL_SECRET_LENGTH, Verifier,
+        Accepted, Algorithm, BodyVariant, Certified, CertifiedForm, Each, Encoding, Hash, Jws, JwsAlgorithm, JwsAt,
+        Origin, OriginFault, Origins, Scheme, SignatureForm, Subscription, Token, URL_SECRET_LENGTH, Verifier,
     },
 };
 use self::{reading::Reading, sample::Draft};
@@ -151,7 +155,9 @@ impl Source {
     pub fn origins(&self) -> Option<&Origins> {
         match &self.0.profile.verifier {
             Verifier::Origin(origins) => Some(origins),
-            Verifier::Signed(_) | Verifier::Token(_) | Verifier::Jws(_) | Verifier::Any(_) => None,
+            Verifier::Signed(_) | Verifier::Token(_) | Verifier::Jws(_) | Verifier::Certified(_) | Verifier::Any(_) => {
+                None
+            }
         }
     }
 
@@ -246,6 +252,17 @@ impl Source {
         self.0.profile.verifier.keys_due(request, now)
     }
 
+    /// The certificate without which this request cannot be judged, where it is not known: its keeper, and its address.
+    pub fn certificate_wanted(&self, request: &Request<'_>) -> Option<(&Certificates, url::Url)> {
+        let certified = self.0.profile.verifier.certified()?;
+        certified.wanted(&Reading::of(request)).map(|address| (&certified.certificates, address))
+    }
+
+    /// What an authentic request says about a subscription to a topic, if it does.
+    pub fn subscription(&self, request: &Request<'_>) -> Option<Subscription> {
+        self.0.profile.verifier.certified()?.subscription(&Reading::of(request))
+    }
+
     /// What an accepted request is answered.
     pub fn reply(&self) -> &Reply {
         &self.0.profile.reply
@@ -266,7 +283,10 @@ impl Source {
         match &self.0.profile.verifier {
             Verifier::Signed(scheme) => scheme.dates_bodies(),
             // Canvas signs a body's time with it, and may sign it anew; but that is no part of what identifies the event.
-            Verifier::Token(_) | Verifier::Jws(_) | Verifier::Origin(_) | Verifier::Any(_) => false,
+            // SNS repeats a message with the time of the first.
+            Verifier::Token(_) | Verifier::Jws(_) | Verifier::Certified(_) | Verifier::Origin(_) | Verifier::Any(_) => {
+                false
+            }
         }
     }
 

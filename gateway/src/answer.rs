@@ -86,6 +86,9 @@ pub(crate) fn directly(
 ) -> Result<Option<Answer>, Refusal> {
     let arrival = authenticated.admitted.arrival;
     let handshake = arrival.source.handshake(&authenticated.request());
+    if handshake.is_some() {
+        house.key_sets.subscription(arrival.source, &authenticated.request());
+    }
     Ok(handshake.map(|handshake| shaken(house, arrival, trail, handshake)))
 }
 

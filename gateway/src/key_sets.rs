@@ -1,7 +1,11 @@
-//! Fetches senders' key sets when a token cannot be judged without: the only thing that the gateway ever calls.
+//! Fetches senders' key sets and certificates when a request cannot be judged without: with the confirmation of a topic's
+//! subscription, the only things that the gateway ever calls.
 //!
-//! Small, prompt, without redirects, and from addresses in the settings only, which are https (or loopback, for those who
-//! say so). A failure is logged once and delays nobody again before the cool-down has passed.
+//! Small, prompt, without redirects, and from addresses in the settings or on hosts of a preset only, which are https (or
+//! loopback, for those who say so). A failure is logged once and delays nobody again before the cool-down has passed.
+
+mod certificates;
+mod subscriptions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +17,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use lychgate_common::source::{self, Due, KeyServer, SET_LIMIT, Source};
+use lychgate_common::source::{self, Due, SET_LIMIT, Source};
 use thiserror::Error;
 
 /// The sender waits meanwhile: a third of what Canvas allows.
@@ -22,7 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
 /// The client for key servers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct KeySets {
     client: Option<HttpClient>,
 }
@@ -53,8 +57,9 @@ impl KeySets {
         }
     }
 
-    /// Brings the source's key set up to date where this request's token needs it.
+    /// Brings the source's keys up to date where this request needs it.
     pub(crate) async fn refresh(&self, source: &Source, request: &source::Request<'_>) {
+        self.certificate(source, request).await;
         let Some((server, due)) = source.keys_due(request, std::time::Instant::now()) else { return };
         let _asking = match due {
             Due::Unknown => server.gate().lock().await,
@@ -68,8 +73,8 @@ impl KeySets {
             return;
         }
         server.asking(std::time::Instant::now());
-        let fetched = tokio::time::timeout(DEADLINE, self.fetch(server)).await.unwrap_or(Err(Failed::Slow));
-        match fetched.map(|set| server.answered(&set, std::time::Instant::now())) {
+        let fetched = tokio::time::timeout(DEADLINE, self.fetch(server.url().as_str(), "application/json")).await;
+        match fetched.unwrap_or(Err(Failed::Slow)).map(|set| server.answered(&set, std::time::Instant::now())) {
             Ok(Ok(())) => tracing::info!(source = %source.name(), url = %server.url(), "key set fetched"),
             Ok(Err(fault)) => {
                 tracing::warn!(source = %source.name(), url = %server.url(), %fault, "the key set is of no use");
@@ -81,10 +86,10 @@ impl KeySets {
         }
     }
 
-    async fn fetch(&self, server: &KeyServer) -> Result<Bytes, Failed> {
+    async fn fetch(&self, url: &str, accept: &'static str) -> Result<Bytes, Failed> {
         let client = self.client.as_ref().ok_or(Failed::NoTls)?;
-        let request = Request::get(server.url().as_str())
-            .header(header::ACCEPT, "application/json")
+        let request = Request::get(url)
+            .header(header::ACCEPT, accept)
             .header(header::USER_AGENT, concat!("Lychgate/", env!("CARGO_PKG_VERSION")))
             .body(Empty::new())?;
         let response = client.request(request).await?;

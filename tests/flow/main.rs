@@ -30,6 +30,7 @@ mod atomic_guide;
 mod broker_down;
 mod campus;
 mod campuses;
+mod certified;
 mod database_down;
 mod dead_letters;
 mod document_examples;

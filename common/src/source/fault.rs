@@ -21,6 +21,16 @@ pub enum SourceFault {
         /// The source.
         source_name: Arc<str>,
     },
+    /// Nothing says what is meant for it.
+    #[error("source `{source_name}` has no `{setting}`: {why}")]
+    Unbound {
+        /// The source.
+        source_name: Arc<str>,
+        /// What must be set.
+        setting: &'static str,
+        /// Why.
+        why: &'static str,
+    },
     /// A secret is of no use.
     #[error("source `{source_name}`: secret {number} {fault}")]
     Secret {

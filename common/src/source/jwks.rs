@@ -5,11 +5,12 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
-use url::Url;
+use url::{Host, Url};
 
 use super::jwk::{JwksFault, PublicKey};
 
@@ -114,6 +115,16 @@ impl KeyServer {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Known> {
         self.0.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether an address is on this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(v4)) => IpAddr::V4(v4).is_loopback(),
+        Some(Host::Ipv6(v6)) => IpAddr::V6(v6).is_loopback(),
+        None => false,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod adyen;
 mod asana;
+mod aws_sns;
 mod bearer_jwt;
 mod calendly;
 mod canvas;
@@ -27,6 +28,7 @@ mod microsoft_graph;
 mod moodle;
 mod paddle;
 mod pagerduty;
+mod paypal;
 mod platform;
 mod razorpay;
 mod sanity;
@@ -71,6 +73,7 @@ pub const ALL: &[Preset] = &[
     adyen::PRESET,
     adyen::PLATFORM,
     asana::PRESET,
+    aws_sns::PRESET,
     bearer_jwt::PRESET,
     calendly::PRESET,
     canvas::PRESET,
@@ -97,6 +100,7 @@ pub const ALL: &[Preset] = &[
     standard_webhooks::OPENAI,
     paddle::PRESET,
     pagerduty::PRESET,
+    paypal::PRESET,
     platform::PRESET,
     standard_webhooks::POLAR,
     razorpay::PRESET,

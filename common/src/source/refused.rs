@@ -38,12 +38,15 @@ pub enum Refused {
         /// What is wrong with it.
         why: Cow<'static, str>,
     },
-    /// The token's key is not known, and those who publish it cannot be reached.
+    /// The key that signed is not known, and those who publish it cannot be reached.
     #[error("The keys of this source's sender cannot be fetched at the moment: retry shortly")]
     KeysUnreachable,
     /// The event is of an account that this source does not take events of.
     #[error("This source does not take events of this account")]
     TenantForeign,
+    /// The message is of a topic that is not among the source's.
+    #[error("This source does not take messages of this topic: it is not in `topics`")]
+    TopicForeign,
     /// The source is called from web pages, and the request does not say from which.
     #[error("Missing Origin header: this endpoint is called from web pages")]
     OriginMissing,
@@ -168,6 +171,7 @@ impl Refused {
             Self::JwtWrong { .. } => "jwt_wrong",
             Self::KeysUnreachable => "keys_unreachable",
             Self::TenantForeign => "tenant_foreign",
+            Self::TopicForeign => "topic_foreign",
             Self::OriginMissing => "origin_missing",
             Self::OriginForbidden => "origin_forbidden",
             Self::TimestampStale { .. } => "timestamp_stale",
@@ -216,7 +220,7 @@ impl Refused {
             | Self::KindMismatch { .. }
             | Self::KeyInvalid { .. }
             | Self::ChallengeUnfit { .. } => StatusCode::BAD_REQUEST,
-            Self::TenantForeign => StatusCode::FORBIDDEN,
+            Self::TenantForeign | Self::TopicForeign => StatusCode::FORBIDDEN,
             Self::KeysUnreachable => StatusCode::SERVICE_UNAVAILABLE,
             Self::PublicUrlUnknown => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -2,6 +2,7 @@
 //!
 //! Every mistake is noted at its key and the reading goes on, so that one look shows all of them.
 
+mod certified;
 mod forward;
 mod handshake;
 mod jwt;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 
 use self::{
+    certified::certified,
     jwt::jwt,
     places::{keys, places, the_place},
     signature::verifier,
@@ -89,6 +91,9 @@ fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Optio
     if written && matches!(profile.verifier, Verifier::Origin(_)) {
         reader.fault("secrets", "is not used: who may call are the pages of `origins`");
     }
+    if written && profile.verifier.certified().is_some() {
+        reader.fault("secrets", "is not used: its sender signs with a key whose certificate it publishes");
+    }
     let tokens_written = section.has("tokens");
     let tokens = reader.secrets("tokens");
     if (written && secrets.is_none()) || (tokens_written && tokens.is_none()) {
@@ -106,6 +111,10 @@ fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Optio
         }
         Err(SourceFault::NoOrigin { .. }) => {
             reader.fault("origins", "is missing: list the pages that may call, e.g. [\"https://shop.example.com\"]");
+            None
+        }
+        Err(SourceFault::Unbound { setting, why, .. }) => {
+            reader.fault(setting, format!("is missing: {why}"));
             None
         }
         Err(SourceFault::Secret { number, fault, .. }) => {
@@ -166,6 +175,7 @@ fn rest(reader: &mut Reader<'_>, profile: &mut Profile) {
     profile.forward = forward::forward(reader);
     verifier(reader, profile);
     jwt(reader, profile);
+    certified(reader, profile);
     handshake::handshakes(reader, profile);
     naming(reader, profile);
     reply(reader, &mut profile.reply);

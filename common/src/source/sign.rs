@@ -116,7 +116,8 @@ pub fn sign(
             put_in_head(&Place::header("origin"), first.as_str(), &mut outgoing)?;
         }
         Some(Verifier::Jws(jws)) => jwt::put(jws, secret, draft, &mut outgoing)?,
-        Some(Verifier::Any(_)) | None => return Err(SignFault::WrongKind),
+        // Only its sender has the key, and the address where its certificate is.
+        Some(Verifier::Certified(_) | Verifier::Any(_)) | None => return Err(SignFault::WrongKind),
     }
     Ok(outgoing)
 }

@@ -1,5 +1,6 @@
 //! What sources promise, proven on the senders' own published vectors.
 
+mod certified;
 mod handshakes;
 mod jws;
 mod kinds;

@@ -1,8 +1,9 @@
 //! How a source knows its sender: a signature over the request, a token both sides share, a JSON Web Token, whichever of
-//! several that was sent, or the page that a browser calls from.
+//! several that was sent, a signature whose key is in a certificate, or the page that a browser calls from.
 //!
 //! Every key is tried against every signature offered, in constant time, and the answer never says which one was close.
 
+mod certified;
 mod jws;
 mod offered;
 mod origin;
@@ -11,6 +12,7 @@ mod token;
 
 use std::borrow::Cow;
 
+pub use certified::{Certified, CertifiedForm, Subscription};
 pub use jws::{Jws, JwsAlgorithm, JwsAt};
 pub use offered::{Encoding, SignatureForm};
 pub use origin::{Origin, OriginFault, Origins};
@@ -36,6 +38,8 @@ pub enum Verifier {
     Token(Token),
     /// A JSON Web Token.
     Jws(Jws),
+    /// A signature whose key is in a certificate that the request points at. Never one way of several.
+    Certified(Certified),
     /// A page on a list, called from a browser. Never one way of several.
     Origin(Origins),
     /// The first of these whose credential is there; only that one decides. Not nested.
@@ -46,7 +50,9 @@ impl Verifier {
     /// The ways it knows: itself, or several.
     pub fn ways(&self) -> &[Self] {
         match self {
-            Self::Signed(_) | Self::Token(_) | Self::Jws(_) | Self::Origin(_) => std::slice::from_ref(self),
+            Self::Signed(_) | Self::Token(_) | Self::Jws(_) | Self::Certified(_) | Self::Origin(_) => {
+                std::slice::from_ref(self)
+            }
             Self::Any(ways) => ways,
         }
     }
@@ -55,21 +61,31 @@ impl Verifier {
     pub fn jws(&self) -> Option<&Jws> {
         self.ways().iter().find_map(|way| match way {
             Self::Jws(jws) => Some(jws),
-            Self::Signed(_) | Self::Token(_) | Self::Origin(_) | Self::Any(_) => None,
+            Self::Signed(_) | Self::Token(_) | Self::Certified(_) | Self::Origin(_) | Self::Any(_) => None,
         })
+    }
+
+    /// Its judge of certified signatures, if that is its way.
+    pub fn certified(&self) -> Option<&Certified> {
+        match self {
+            Self::Certified(certified) => Some(certified),
+            Self::Signed(_) | Self::Token(_) | Self::Jws(_) | Self::Origin(_) | Self::Any(_) => None,
+        }
     }
 
     /// Whether a key will do for this source.
     pub(super) fn admits(&self, key: &Key) -> Result<(), KeyFault> {
         self.ways().iter().try_for_each(|way| match way {
             Self::Token(token) if key.is_token() || !matches!(self, Self::Any(_)) => token.admits(key),
-            Self::Token(_) | Self::Signed(_) | Self::Jws(_) | Self::Origin(_) | Self::Any(_) => Ok(()),
+            Self::Token(_) | Self::Signed(_) | Self::Jws(_) | Self::Certified(_) | Self::Origin(_) | Self::Any(_) => {
+                Ok(())
+            }
         })
     }
 
     /// Whether it can verify something without a secret.
     pub(super) fn has_public_keys(&self) -> bool {
-        self.jws().is_some_and(Jws::has_public_keys)
+        self.certified().is_some() || self.jws().is_some_and(Jws::has_public_keys)
     }
 
     /// Whether the credential may stand in the body.
@@ -81,6 +97,7 @@ impl Verifier {
                 JwsAt::Body => true,
                 JwsAt::Places(places) => places.iter().any(Place::in_body),
             },
+            Self::Certified(certified) => certified.at().in_body(),
             Self::Origin(_) => false,
             Self::Any(ways) => ways.iter().any(Self::may_stand_in_body),
         }
@@ -88,7 +105,7 @@ impl Verifier {
 
     fn missing(&self) -> Refused {
         match self {
-            Self::Signed(_) => Refused::CredentialsMissing,
+            Self::Signed(_) | Self::Certified(_) => Refused::CredentialsMissing,
             Self::Token(_) => Refused::TokenMissing,
             Self::Jws(_) => Refused::JwtMissing,
             Self::Origin(_) => Refused::OriginMissing,
@@ -123,6 +140,7 @@ impl Verifier {
             Self::Signed(scheme) => first(&scheme.at, reading).map(|found| found.map(|(_, text)| text)),
             Self::Token(token) => first(&token.at, reading).map(|found| found.map(|(_, text)| text)),
             Self::Jws(jws) => jws.offered(reading),
+            Self::Certified(certified) => certified.offered(reading),
             Self::Origin(_) => first(&origin::AT, reading).map(|found| found.map(|(_, text)| text)),
             Self::Any(_) => Ok(None),
         };
@@ -140,6 +158,7 @@ impl Verifier {
             Self::Signed(scheme) => scheme.covers(place),
             Self::Token(_) | Self::Origin(_) => false,
             Self::Jws(jws) => jws.at == JwsAt::Body && place.in_body(),
+            Self::Certified(certified) => certified.covers(place),
             Self::Any(ways) => ways.iter().all(|way| way.covers(place)),
         }
     }
@@ -148,7 +167,7 @@ impl Verifier {
     pub(super) fn covers_body(&self) -> bool {
         match self {
             Self::Signed(scheme) => scheme.signed.signs_body(),
-            Self::Token(_) | Self::Origin(_) => false,
+            Self::Token(_) | Self::Certified(_) | Self::Origin(_) => false,
             Self::Jws(jws) => jws.at == JwsAt::Body,
             Self::Any(ways) => ways.iter().all(Self::covers_body),
         }
@@ -178,6 +197,7 @@ impl Verifier {
             Self::Token(token) if token.in_url() && matches!(self, Self::Any(_)) => token.verify(&offered, long(keys)),
             Self::Token(token) => token.verify(&offered, keys),
             Self::Jws(jws) => jws.verify(&reading, &offered, keys),
+            Self::Certified(certified) => certified.verify(&reading),
             Self::Origin(origins) => origins.verify(&offered),
             Self::Any(_) => Err(self.missing()),
         }

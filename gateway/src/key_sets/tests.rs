@@ -13,7 +13,7 @@ use http_body_util::Full;
 use hyper::{HeaderMap, Method, Response, Uri, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
-use lychgate_common::source::{Jws, JwsAlgorithm, Profile, Verifier, preset};
+use lychgate_common::source::{Jws, JwsAlgorithm, KeyServer, Profile, Verifier, preset};
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::*;

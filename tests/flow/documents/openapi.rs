@@ -27,6 +27,7 @@ fn places(verifier: &Verifier) -> Vec<Place> {
             JwsAt::Body => Vec::new(),
             JwsAt::Places(places) => places.clone(),
         },
+        Verifier::Certified(certified) => vec![certified.at()],
         Verifier::Origin(_) => vec![Place::header("origin")],
         Verifier::Any(ways) => ways.iter().flat_map(places).collect(),
     }
@@ -49,6 +50,9 @@ fn credential(verifier: &Verifier) -> String {
         Verifier::Signed(scheme) => {
             let kinds: Vec<_> = scheme.accepted.iter().map(algorithm).collect();
             format!("A signature of the request: {}.", kinds.join(" or "))
+        }
+        Verifier::Certified(certified) => {
+            format!("An RSA signature, by a key whose certificate is on {}.", certified.hosts())
         }
         Verifier::Origin(_) => "A page on the source's list, called from a browser.".to_owned(),
         Verifier::Any(ways) => ways.iter().map(credential).collect::<Vec<_>>().join(" Or: "),

@@ -2,14 +2,14 @@
 //!
 //! The algorithms stand here and nowhere else; HS256 and a key set exclude each other.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::{
     super::{
         jwk::PublicKey,
-        jwks::KeyServer,
+        jwks::{KeyServer, is_loopback},
         profile::Profile,
         verify::{Jws, JwsAlgorithm, JwsAt, Verifier},
     },
@@ -36,7 +36,7 @@ pub(super) fn jwt(reader: &mut Reader<'_>, profile: &mut Profile) {
                 *way = Verifier::Jws(jws);
             }
         }
-        Verifier::Signed(_) | Verifier::Token(_) | Verifier::Jws(_) | Verifier::Origin(_) => {
+        Verifier::Signed(_) | Verifier::Token(_) | Verifier::Jws(_) | Verifier::Certified(_) | Verifier::Origin(_) => {
             profile.verifier = Verifier::Jws(jws);
         }
     }
@@ -94,14 +94,5 @@ fn key_set(reader: &mut Reader<'_>, jws: &mut Jws, text: &str, loopback: bool) {
     match PublicKey::set(&set) {
         Ok(keys) => jws.keys = keys.into(),
         Err(fault) => reader.fault("jwks", fault.to_string()),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(v4)) => IpAddr::V4(v4).is_loopback(),
-        Some(Host::Ipv6(v6)) => IpAddr::V6(v6).is_loopback(),
-        None => false,
     }
 }

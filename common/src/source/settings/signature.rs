@@ -57,7 +57,9 @@ pub(super) fn verifier(reader: &mut Reader<'_>, profile: &mut Profile) {
         let mut inner = section.reader(&mut faults);
         let preset = profile.verifier.ways().iter().find_map(|way| match way {
             Verifier::Signed(scheme) => Some(scheme.clone()),
-            Verifier::Token(_) | Verifier::Jws(_) | Verifier::Origin(_) | Verifier::Any(_) => None,
+            Verifier::Token(_) | Verifier::Jws(_) | Verifier::Certified(_) | Verifier::Origin(_) | Verifier::Any(_) => {
+                None
+            }
         });
         let bare = || Scheme::hmac_body(Place::header("x-webhook-signature"), SignatureForm::Bare);
         let mut scheme = preset.unwrap_or_else(bare);

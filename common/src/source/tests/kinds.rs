@@ -24,10 +24,11 @@ const FAMILY: &str = "its senders take only 2xx for a success, and give an endpo
 const BATCH: &str = "one refused element would hold up all others of its request";
 
 /// Preset, policy, reason.
-const POLICY: [(&str, Unknown, &str); 56] = [
+const POLICY: [(&str, Unknown, &str); 58] = [
     ("adyen", Taken, FORWARDED),
     ("adyen-platform", Taken, FORWARDED),
     ("asana", Taken, FORWARDED),
+    ("aws-sns", Taken, "SNS has three types, and what a topic means stands in the message"),
     ("bearer-jwt", Taken, OWN),
     ("calendly", Taken, FORWARDED),
     ("canvas", Taken, "Canvas switches a subscription off over errors, and sends all types of a stream"),
@@ -54,6 +55,7 @@ const POLICY: [(&str, Unknown, &str); 56] = [
     ("openai", Taken, FAMILY),
     ("paddle", Taken, FORWARDED),
     ("pagerduty", Taken, FORWARDED),
+    ("paypal", Taken, "PayPal tries for three days, and sends every type that was ticked"),
     ("platform", Taken, "document D names no answer; a refusal would be tried five times, and then the event is lost"),
     ("polar", Taken, FAMILY),
     ("razorpay", Taken, FORWARDED),

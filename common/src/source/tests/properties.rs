@@ -57,7 +57,7 @@ proptest! {
         for (source, key) in shared() {
             let signed = match &source.profile().verifier {
                 Verifier::Signed(scheme) => scheme.signed.signs_body() && !scheme.at.iter().any(Place::in_body),
-                Verifier::Token(_) | Verifier::Jws(_) | Verifier::Origin(_) | Verifier::Any(_) => false,
+                Verifier::Token(_) | Verifier::Jws(_) | Verifier::Certified(_) | Verifier::Origin(_) | Verifier::Any(_) => false,
             };
             let in_body = |at: &TimeAt| matches!(at, TimeAt::Places(places) if places.iter().any(Place::in_body));
             let timed = matches!(&source.profile().verifier, Verifier::Signed(scheme) if scheme.fresh.as_ref().is_some_and(|fresh| in_body(&fresh.at)));

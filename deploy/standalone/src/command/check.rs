@@ -29,6 +29,9 @@ pub(crate) struct Check {
     source: Option<String>,
 }
 
+/// For sources whose sender alone can sign.
+const NO_SAMPLE: &str = "# no sample: only its sender has the private key that signs";
+
 /// Says what there is to say.
 pub(crate) fn run(check: &Check, found: &Found) -> anyhow::Result<()> {
     let sources = process::sources(&found.settings)?;
@@ -62,6 +65,10 @@ fn example(source: &Source, found: &Found) -> anyhow::Result<()> {
         ))
         .into());
     };
+    if source.profile().verifier.certified().is_some() {
+        output::line(NO_SAMPLE);
+        return Ok(());
+    }
     let secret = key::configured(found, source.name())?;
     let now = Clock::system().now();
     let id = EventId::new(now).to_string();
@@ -75,7 +82,7 @@ fn example(source: &Source, found: &Found) -> anyhow::Result<()> {
     let outgoing = match sign(source, &secret, &draft, None, Some(&url)) {
         Ok(outgoing) => outgoing,
         Err(SignFault::WrongKind) => {
-            output::line("# no sample: only its sender has the private key that signs");
+            output::line(NO_SAMPLE);
             return Ok(());
         }
         Err(fault) => return Err(fault.into()),

@@ -93,6 +93,11 @@ fn credentials(verifier: &Verifier) -> String {
             };
             format!("a JSON Web Token ({}) {at}", names.join(", "))
         }
+        Verifier::Certified(certified) => {
+            let (at, hosts) = (certified.at(), certified.hosts());
+            let past = certified.fresh.past;
+            format!("a signature (RSA) in the {at}, not older than {past:?}, by a key whose certificate is on {hosts}")
+        }
         Verifier::Origin(origins) => {
             let origins: Vec<&str> = origins.all().iter().map(|origin| origin.as_str()).collect();
             format!("no secret: called from pages of {}", origins.join(", "))
