@@ -62,14 +62,15 @@ impl KeySets {
         self.certificate(source, request).await;
         let Some((server, due)) = source.keys_due(request, std::time::Instant::now()) else { return };
         let _asking = match due {
-            Due::Unknown => server.gate().lock().await,
+            Due::Unknown | Due::Asked => server.gate().lock().await,
             Due::Stale => match server.gate().try_lock() {
                 Ok(gate) => gate,
                 // Somebody is asking already, and the old keys are still good.
                 Err(_) => return,
             },
         };
-        if source.keys_due(request, std::time::Instant::now()).is_none() {
+        let still = source.keys_due(request, std::time::Instant::now());
+        if still.is_none_or(|(_, due)| due == Due::Asked) {
             return;
         }
         server.asking(std::time::Instant::now());

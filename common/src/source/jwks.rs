@@ -38,6 +38,8 @@ struct Known {
     keys: Arc<[PublicKey]>,
     asked: Option<Instant>,
     learned: Option<Instant>,
+    /// Whether an answer is being waited for.
+    asking: bool,
     failed: bool,
 }
 
@@ -46,6 +48,8 @@ struct Known {
 pub enum Due {
     /// The token names a key that is not known, or none is: it cannot be judged before.
     Unknown,
+    /// The same, and it is being asked already: the answer is to be waited for.
+    Asked,
     /// The keys are known and getting old.
     Stale,
 }
@@ -79,10 +83,11 @@ impl KeyServer {
     /// Whether it is to be asked before a token that names `kid` is judged.
     pub fn due(&self, kid: Option<&str>, now: Instant) -> Option<Due> {
         let known = self.read();
+        let unknown = !known.keys.iter().any(|key| key.may_be(kid));
         if known.asked.is_some_and(|asked| now.saturating_duration_since(asked) < COOL_DOWN) {
-            return None;
+            return (unknown && known.asking).then_some(Due::Asked);
         }
-        if !known.keys.iter().any(|key| key.may_be(kid)) {
+        if unknown {
             return Some(Due::Unknown);
         }
         let fresh = known.learned.is_some_and(|learned| now.saturating_duration_since(learned) < REFRESH);
@@ -91,13 +96,16 @@ impl KeyServer {
 
     /// It is being asked: the cool-down begins, however that ends.
     pub fn asking(&self, now: Instant) {
-        self.write().asked = Some(now);
+        let mut known = self.write();
+        known.asked = Some(now);
+        known.asking = true;
     }
 
     /// It answered with this set, which replaces what was known; a set of no use counts as no answer.
     pub fn answered(&self, set: &[u8], now: Instant) -> Result<(), JwksFault> {
         let keys = PublicKey::set(set);
         let mut known = self.write();
+        known.asking = false;
         known.failed = keys.is_err();
         known.keys = keys?.into();
         known.learned = Some(now);
@@ -106,7 +114,9 @@ impl KeyServer {
 
     /// It could not be asked; the old keys stay.
     pub fn failed(&self) {
-        self.write().failed = true;
+        let mut known = self.write();
+        known.asking = false;
+        known.failed = true;
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {

@@ -99,6 +99,22 @@ async fn a_crowd_with_an_unknown_key_asks_once() {
 }
 
 #[tokio::test]
+async fn who_comes_while_the_set_is_fetched_waits_for_it() {
+    let publisher = Publisher::start(200, &[], SET.to_owned()).await;
+    let (source, server) = publisher.source();
+    let sets = KeySets::new();
+    let gate = server.gate().lock().await;
+    server.asking(std::time::Instant::now());
+    let late = refresh(&sets, &source);
+    tokio::pin!(late);
+    assert!(futures_util::poll!(&mut late).is_pending(), "its token would be refused for a key that is on its way");
+    server.answered(SET.as_bytes(), std::time::Instant::now()).unwrap();
+    drop(gate);
+    late.await;
+    assert_eq!((publisher.asked(), server.keys().len()), (0, 1));
+}
+
+#[tokio::test]
 async fn a_key_that_nobody_publishes_is_not_asked_for_again_within_the_cool_down() {
     let publisher = Publisher::start(200, &[], SET.replace("new", "other")).await;
     let (source, server) = publisher.source();
