@@ -3,7 +3,7 @@
 //! The row in PostgreSQL is the truth; a message only wakes a worker and saves it a read. It never decides whether an
 //! event is processed: the attempt's number, compared with the row's when the attempt is settled, does.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ pub struct Unrecorded {
     pub key: Option<String>,
     /// Also recognise the body under another key.
     pub body_guard: bool,
+    /// For how long; `None`: as long as keys are kept.
+    #[serde(default)]
+    pub body_guard_window: Option<Duration>,
     /// Header names to values, without credentials, as JSON text.
     pub headers: String,
     /// The request's content type.

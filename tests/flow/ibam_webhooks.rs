@@ -11,12 +11,12 @@ use lychgate_tests::{
 };
 use serde_json::{Value, json};
 
-const SECRET: &str = "systemeio-secret-0123456789";
+pub(crate) const SECRET: &str = "systemeio-secret-0123456789";
 const URL_SECRET: &str = "p3Vd0c6m8kQyHqXbZ1sT7w";
 const OPERATOR: &str = "operator-token-0123456789";
 
 /// IBAM's four sources, and what operators show.
-fn sources(more: &str) -> String {
+pub(crate) fn sources(more: &str) -> String {
     let source = |preset: &str, secret: &str| {
         format!("[[source]]\nname = {preset:?}\npreset = {preset:?}\nsecrets = [{secret:?}]\n")
     };
@@ -31,7 +31,7 @@ fn sources(more: &str) -> String {
 }
 
 /// As Systeme.io's settings webhooks send: signed over the raw body, type and id beside it.
-fn signed(path: &str, kind: &str, id: &str, body: &Value) -> Request {
+pub(crate) fn signed(path: &str, kind: &str, id: &str, body: &Value) -> Request {
     // PHP writes `/` as `\/`, and so does the sender.
     let body = body.to_string().replace('/', "\\/").into_bytes();
     let signature = hex_sha256(SECRET.as_bytes(), &body);
@@ -43,7 +43,7 @@ fn signed(path: &str, kind: &str, id: &str, body: &Value) -> Request {
         .header("User-Agent", "SystemeIO-Webhook")
 }
 
-fn sale() -> Value {
+pub(crate) fn sale() -> Value {
     json!({
         "customer": {"id": 7, "contactId": 42, "email": "Jane@example.com", "fields": {"first_name": "Jane"},
             "paymentProcessor": "stripe", "sourceUrl": "https://x.io/p"},
@@ -60,7 +60,7 @@ fn enrolled() -> Value {
         "access_type": "full_access"}, "account": {"email": "seller@example.com"}, "created_at": "2026-09-27T19:57:41+00:00"})
 }
 
-const ACCESS: &str = "select course_id from course_access where active order by 1";
+pub(crate) const ACCESS: &str = "select course_id from course_access where active order by 1";
 
 on_both!(
     sales_enrolments_and_tags_become_users_with_access_and_their_token_signs_in_once,

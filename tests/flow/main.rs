@@ -42,6 +42,7 @@ mod forwards;
 mod handshakes;
 mod harness;
 mod ibam;
+mod ibam_equal_bodies;
 mod ibam_webhooks;
 mod order_of_writes;
 mod own_handler;

@@ -43,7 +43,7 @@ pub(crate) fn webhook(store: &Store, key: Option<&str>, body: &str) -> NewEvent 
             received_at: now,
             body,
         },
-        keys: Keys { key: key.map(str::to_owned), body_guard: false },
+        keys: Keys { key: key.map(str::to_owned), ..Keys::default() },
         headers: Arc::from("{}"),
         content_type: None,
         traceparent: None,
@@ -139,6 +139,34 @@ async fn a_guarded_body_is_known_under_another_key_and_a_refused_one_leaves_noth
     // Neither the key d2 nor the body `other` was taken by the two refused deliveries.
     assert_eq!(group.submit(guarded("d2", "another")).await.unwrap(), Recorded::New);
     assert_eq!(group.submit(guarded("d3", "other")).await.unwrap(), Recorded::New);
+}
+
+#[tokio::test]
+async fn a_guarded_body_of_another_type_is_another_event_and_after_its_window_so_is_an_equal_one() {
+    let clock = moment("2026-11-18T23:58:30Z");
+    let store = store_at(clock.clone()).await;
+    let group = group(&store);
+    let minute = Some(std::time::Duration::from_secs(60));
+    let guarded = |key: &str, kind: &str, window| {
+        let mut event = webhook(&store, Some(key), "equal");
+        event.event.kind = Arc::from(kind);
+        event.keys = Keys { body_guard: true, body_guard_window: window, ..event.keys };
+        event
+    };
+    let (added, sold) = (guarded("d1", "added", minute), guarded("d2", "sold", None));
+    let ids = [added.event.id, sold.event.id];
+    assert_eq!(group.submit(added).await.unwrap(), Recorded::New);
+    assert_eq!(group.submit(guarded("d3", "removed", minute)).await.unwrap(), Recorded::New);
+    assert_eq!(group.submit(sold).await.unwrap(), Recorded::New);
+    // Over the edges of a slot and of a week's bucket, and never twice as long as the window.
+    for (seconds, expected) in [(0, false), (59, false), (61, true)] {
+        clock.advance(SignedDuration::from_secs(seconds));
+        let answer = group.submit(guarded(&format!("e{seconds}"), "added", minute)).await.unwrap();
+        assert_eq!(answer, if expected { Recorded::New } else { Recorded::Duplicate(ids[0]) }, "{seconds}");
+    }
+    clock.advance(SignedDuration::from_hours(24 * 13));
+    store.make_partitions(1).await.unwrap();
+    assert_eq!(group.submit(guarded("d4", "sold", None)).await.unwrap(), Recorded::Duplicate(ids[1]));
 }
 
 #[tokio::test]

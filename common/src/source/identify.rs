@@ -5,7 +5,7 @@
 mod key;
 mod shape;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -35,8 +35,10 @@ pub struct Naming {
     pub split: Option<Split>,
     /// The key: the first of these that yields one.
     pub key: Vec<KeyAt>,
-    /// Refuse the same body under another key as well.
+    /// Refuse the same body of the same type under another, unsigned key as well.
     pub body_guard: bool,
+    /// For how long; `None`: as long as keys are kept, for senders whose bodies of two events are never equal.
+    pub body_guard_window: Option<Duration>,
     /// The type.
     pub kind: KindRule,
     /// The tenant: the first of these that holds something.
@@ -161,6 +163,7 @@ impl Naming {
         let subject = first(&self.subject, &reading)?.map(|(place, text)| clean(place, &text)).transpose()?;
         Ok(Identity {
             body_guard: self.body_guard && key.is_some() && !key_signed,
+            body_guard_window: self.body_guard_window,
             key,
             key_signed,
             tenant,

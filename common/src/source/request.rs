@@ -2,7 +2,7 @@
 //!
 //! Borrowed from the gateway for the length of the checks; nothing here outlives the answer except [`Identity`].
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, Uri};
@@ -43,8 +43,10 @@ pub struct Identity {
     pub key: Option<String>,
     /// The signature covers the key, so that a captured request cannot come back under another one.
     pub key_signed: bool,
-    /// Also treat the same body under another key as a duplicate, because the key is not signed.
+    /// Also treat the same body of the same type under another key as a duplicate, because the key is not signed.
     pub body_guard: bool,
+    /// For how long; `None`: as long as keys are kept.
+    pub body_guard_window: Option<Duration>,
     /// The sender's event type.
     pub kind: Arc<str>,
     /// Whose event it is within the source; empty where the source has no tenants.

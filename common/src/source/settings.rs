@@ -9,7 +9,7 @@ mod jwt;
 mod places;
 mod signature;
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use hyper::{Method, StatusCode};
 
@@ -36,6 +36,9 @@ use crate::settings::{Faults, Reader, Section, Settings};
 
 /// Longest name of a source: it labels metrics and log lines.
 const NAME_LENGTH: usize = 64;
+
+/// What a body guard's window may be. Keys are kept for a day at least.
+const GUARD_WINDOWS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
 
 /// Paths of the public listener that are not sources'.
 const TAKEN: [&str; 6] =
@@ -211,6 +214,14 @@ fn naming(reader: &mut Reader<'_>, profile: &mut Profile) {
     }
     split(reader, naming);
     naming.body_guard = reader.flag("body_guard").unwrap_or(naming.body_guard);
+    match reader.duration("body_guard_window") {
+        Some(_) if !naming.body_guard => reader.fault("body_guard_window", "needs `body_guard = true`"),
+        Some(window) if !GUARD_WINDOWS.contains(&window) => {
+            reader.fault("body_guard_window", "must be between 1s and 1d, the least for which keys are kept");
+        }
+        Some(window) => naming.body_guard_window = Some(window),
+        None => {}
+    }
 }
 
 /// `split = true` for a body that is an array, `split_at = "/events"` for an array inside it.

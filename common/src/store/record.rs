@@ -7,7 +7,7 @@
 mod bundle;
 mod statements;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -35,8 +35,11 @@ const EDGE: SignedDuration = SignedDuration::from_secs(60);
 pub struct Keys {
     /// The sender's key or id; `None` where every delivery is an event of its own.
     pub key: Option<String>,
-    /// The key is not covered by the signature: the same body under another key is a replay of the first.
+    /// The key is not covered by the signature: the same body of the same type under another key is a replay of the
+    /// first.
     pub body_guard: bool,
+    /// For how long it is, at least; twice as long at most. `None`: as long as keys are kept.
+    pub body_guard_window: Option<Duration>,
 }
 
 /// An authenticated, identified event that is to be made durable.
@@ -66,7 +69,11 @@ impl NewEvent {
         let unrecorded = message.unrecorded.as_ref()?;
         Some(Self {
             event: message.event.clone(),
-            keys: Keys { key: unrecorded.key.clone(), body_guard: unrecorded.body_guard },
+            keys: Keys {
+                key: unrecorded.key.clone(),
+                body_guard: unrecorded.body_guard,
+                body_guard_window: unrecorded.body_guard_window,
+            },
             body_sha256: Self::hash(&message.event.body),
             headers: unrecorded.headers.as_str().into(),
             content_type: unrecorded.content_type.clone(),
@@ -173,9 +180,9 @@ fn key_rows(items: &[NewEvent], now: Timestamp) -> Vec<KeyRow<'_>> {
     let mut rows = Vec::with_capacity(items.len());
     for item in items {
         let Some(key) = &item.keys.key else { continue };
-        let mut hashes = vec![key_hash("id", &item.event.tenant, key.as_bytes())];
+        let mut hashes = vec![key_hash(&["id", &item.event.tenant], key.as_bytes())];
         if item.keys.body_guard {
-            hashes.push(key_hash("body", &item.event.tenant, &item.body_sha256));
+            hashes.extend(guards(item));
         }
         for bucket in &buckets {
             rows.extend(hashes.iter().map(|hash| KeyRow {
@@ -191,10 +198,24 @@ fn key_rows(items: &[NewEvent], now: Timestamp) -> Vec<KeyRow<'_>> {
     rows
 }
 
-fn key_hash(kind: &str, tenant: &str, key: &[u8]) -> Vec<u8> {
+/// The keys under which a body is known. The type is among them: of equal bodies one can tell of a sale and the other
+/// of its end. A window is two keys, of the slot of time in which the event came and of the next: an equal body in
+/// either finds one of them taken, whichever gateway's clock is ahead, and later ones find neither.
+fn guards(item: &NewEvent) -> Vec<Vec<u8>> {
+    let (tenant, kind) = (&item.event.tenant, &item.event.kind);
+    let Some(window) = item.keys.body_guard_window else {
+        return vec![key_hash(&["body", tenant, kind], &item.body_sha256)];
+    };
+    let seconds = i64::try_from(window.as_secs()).unwrap_or(i64::MAX).max(1);
+    let slot = item.event.received_at.as_second().div_euclid(seconds);
+    let of = |slot: i64| key_hash(&["body", tenant, kind, &slot.to_string()], &item.body_sha256);
+    vec![of(slot), of(slot.saturating_add(1))]
+}
+
+fn key_hash(parts: &[&str], key: &[u8]) -> Vec<u8> {
     let mut hash = Sha256::new();
-    for part in [kind.as_bytes(), tenant.as_bytes()] {
-        hash.update(part);
+    for part in parts {
+        hash.update(part.as_bytes());
         hash.update([0]);
     }
     hash.update(key);

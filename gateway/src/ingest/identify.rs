@@ -71,7 +71,11 @@ fn normal(
             received_at: arrival.received_at,
             body: identity.body,
         },
-        keys: Keys { key: identity.key, body_guard: identity.body_guard },
+        keys: Keys {
+            key: identity.key,
+            body_guard: identity.body_guard,
+            body_guard_window: identity.body_guard_window,
+        },
         headers: Arc::clone(headers),
         content_type: content_type.map(str::to_owned),
         traceparent: arrival.traceparent(),

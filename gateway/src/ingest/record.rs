@@ -112,6 +112,7 @@ async fn entrust(house: &House, event: NewEvent, error: &store::StoreError) -> R
     let unrecorded = Unrecorded {
         key: event.keys.key,
         body_guard: event.keys.body_guard,
+        body_guard_window: event.keys.body_guard_window,
         headers: event.headers.to_string(),
         content_type: event.content_type,
     };

@@ -83,7 +83,9 @@ fn profile(name: &str, at: &'static str, known: &'static [&'static str], own: Ve
             json: true,
             // The body's id first: it is signed, and no header may override it.
             key: vec![KeyAt::Place(Place::field("/id")), KeyAt::Place(Place::header("x-webhook-message-id"))],
+            // Only Systeme.io's own shapes, which hold no id.
             body_guard: true,
+            body_guard_window: Some(systemeio::GUARD_WINDOW),
             kind: KindRule {
                 at: vec![Place::header("x-webhook-event"), Place::field("/type")],
                 // The header is not signed, so it must not contradict the body.

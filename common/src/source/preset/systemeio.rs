@@ -2,6 +2,13 @@
 //!
 //! The documentation describes the HMAC over JSON as PHP writes it. The bytes on the wire already have that form; where
 //! something in between has rewritten them, the form is restored and tried as well.
+//!
+//! A captured request could come back under another id, and neither id nor time is signed. So the same body of the same
+//! type under another id counts as a replay for [`GUARD_WINDOW`], and no longer: contacts' bodies hold no time, and a
+//! tag that is given, taken and given again says the same both times. The event's time in its header cannot tell the
+//! two apart, for whoever forges the id forges the time.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -23,6 +30,10 @@ pub(super) const PRESET: Preset = Preset { name: "systemeio", profile, sample };
 const KINDS: &[&str] =
     &["CONTACT_CREATED", "CONTACT_TAG_ADDED", "CONTACT_TAG_REMOVED", "CONTACT_OPT_IN", "SALE_NEW", "SALE_CANCELED"];
 
+/// For how long an equal body under another id is a replay, at least: the tolerance that signed times have with other
+/// senders. Longer would swallow more of what really happens twice, and whoever replays on purpose can wait.
+pub(super) const GUARD_WINDOW: Duration = Duration::from_secs(5 * 60);
+
 fn profile() -> Profile {
     let form = SignatureForm::Prefix { prefix: "sha256=".into(), optional: true };
     let scheme =
@@ -32,6 +43,7 @@ fn profile() -> Profile {
             json: true,
             key: vec![KeyAt::Place(Place::header("x-webhook-message-id"))],
             body_guard: true,
+            body_guard_window: Some(GUARD_WINDOW),
             kind: KindRule { at: vec![Place::header("x-webhook-event")], known: KINDS, ..KindRule::default() },
             subject: ["/contact/id", "/customer/contactId", "/contact/contact/id"].map(Place::field).to_vec(),
             occurred_at: Some((Place::header("x-webhook-event-timestamp"), TimeForm::Rfc3339)),
