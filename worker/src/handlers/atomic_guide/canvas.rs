@@ -2,6 +2,7 @@
 //!
 //! Ids are text: Canvas's global ones have 17 digits and no number of JavaScript's holds them.
 
+use jiff::Timestamp;
 use lychgate_common::{
     change::{Change, Row, Table},
     row,
@@ -123,15 +124,25 @@ fn submission(told: &Told<'_>) -> Result<Vec<Change>, Failure> {
     }
     let Some(assignment) = assignment else { return Ok(vec![merge(told, &SUBMISSION, row)]) };
     row.extend(row! { "assignment_id" => assignment });
-    // Grades come with events of their own, so a submission says only that something was handed in.
-    let mut progress = row! {
-        "student_id" => student, "assignment_id" => assignment, "submission_id" => submission,
-        "submitted_at" => time(&told.data, "submitted_at")?.unwrap_or(told.at),
-    };
+    // Grades come with events of their own, so a submission says only what was handed in, and when.
+    let mut progress = row! { "student_id" => student, "assignment_id" => assignment, "submission_id" => submission };
+    progress.extend(handed_in(told)?);
     if let Some(attempt) = attempt {
         progress.extend(row! { "attempt" => attempt });
     }
     Ok(vec![merge(told, &SUBMISSION, row), merge(told, &STUDENT_PROGRESS, progress)])
+}
+
+/// When it was handed in, where the event says so. A submission is created by handing it in; it is also updated by grading
+/// what nobody has handed in, and then Canvas sends no time.
+fn handed_in(told: &Told<'_>) -> Result<Row, Failure> {
+    let created = told.event.kind.as_ref() == "submission_created";
+    Ok(match time(&told.data, "submitted_at")? {
+        Some(at) => row! { "submitted_at" => at },
+        None if created => row! { "submitted_at" => told.at },
+        None if told.data.has("submitted_at") => row! { "submitted_at" => None::<Timestamp> },
+        None => Row::new(),
+    })
 }
 
 fn graded(told: &Told<'_>) -> Result<Change, Failure> {

@@ -194,6 +194,28 @@ fn grades_and_submissions_become_a_students_progress() {
 }
 
 #[test]
+fn a_submission_that_is_graded_before_anybody_hands_it_in_is_not_said_to_be_handed_in() {
+    let submission = |kind: &str, submitted_at: Option<Value>| {
+        let mut body =
+            json!({"submission_id": "7", "assignment_id": "12", "user_id": "42", "workflow_state": "graded"});
+        if let Some(at) = submitted_at {
+            body["submitted_at"] = at;
+        }
+        let both = changes(kind, &canvas(kind, body));
+        assert_eq!((both[0].table().name, both[1].table().name), ("canvas_submission", "student_progress"));
+        cells(&both[1], &["student_id", "submitted_at"])
+    };
+    let told = json!("2024-01-01T11:59:00Z");
+    assert_eq!(submission("submission_updated", Some(json!(null))), json!(["42", null]));
+    assert_eq!(submission("submission_updated", None), json!(["42", "absent"]), "what is stored stays");
+    assert_eq!(submission("submission_updated", Some(told.clone())), json!(["42", told]));
+    assert_eq!(submission("submission_created", Some(told.clone())), json!(["42", told]));
+    // It is created by handing it in.
+    assert_eq!(submission("submission_created", Some(json!(null))), json!(["42", NOON]));
+    assert_eq!(submission("submission_created", None), json!(["42", NOON]));
+}
+
+#[test]
 fn moodles_numbers_come_as_text_or_numbers_and_its_names_with_or_without_their_path() {
     let body = moodle("user_graded", json!({"itemid": 31, "finalgrade": "85.5", "overridden": "1700000000"}));
     for kind in ["user_graded", r"core\event\user_graded", r"\core\event\user_graded"] {
