@@ -211,6 +211,14 @@ fn claims_are_held_to() {
     for (name, value) in [("exp", json!(NOW - 59)), ("nbf", json!(NOW + 59)), ("aud", json!("lychgate"))] {
         assert!(changed(name, value.clone()).is_ok(), "{name} {value}");
     }
+    let nameless = with(Jws { issuers: Vec::new(), audiences: Vec::new(), ..Jws::bearer() }, &[SECRET]);
+    let of =
+        |aud: Value| judged(&nameless, &signer.token("k", &json!({"exp": NOW + 60, "iss": "stranger", "aud": aud})));
+    let why = "Invalid token: `aud` says whom it is for, and this source has no name: set `jwt.audience`";
+    for aud in [json!("someone-else"), json!(["lychgate"]), json!(""), json!([])] {
+        assert_eq!(of(aud.clone()), Err(why.to_owned()), "{aud}");
+    }
+    assert!(of(json!(null)).is_ok(), "for nobody in particular, from whoever has the key");
     let aged = with(Jws { max_age: Some(Duration::from_secs(100)), ..Jws::bearer() }, &[SECRET]);
     let issued = |iat: i64| signer.token("k", &json!({"exp": NOW + 60, "iat": iat}));
     assert!(judged(&aged, &issued(NOW - 159)).is_ok());
@@ -251,7 +259,7 @@ fn an_unknown_key_is_asked_for_once_in_a_cool_down_and_old_keys_stay() {
     let source = with(jws, &[]);
     let start = std::time::Instant::now();
     let bearer = |signer: &Signer, kid: &str| {
-        let token = signer.token(kid, &claims());
+        let token = signer.token(kid, &json!({"exp": NOW + 60}));
         Asked::new("{}", &[("authorization", &format!("Bearer {token}"))])
     };
     let due = |asked: &Asked, seconds: u64| {

@@ -73,7 +73,8 @@ pub struct Jws {
     pub algorithms: Vec<JwsAlgorithm>,
     /// Who may have issued it (`iss`); empty for anybody who has the key.
     pub issuers: Vec<String>,
-    /// Whom it must be for (`aud`); empty for anybody.
+    /// Whom it must be for (`aud`). Empty: this source has no name, and takes only tokens that are for nobody in particular
+    /// (RFC 7519, 4.1.3).
     pub audiences: Vec<String>,
     /// A token without `exp` is refused.
     pub expires: bool,
@@ -220,6 +221,9 @@ impl Jws {
         }
         if !among("aud", &self.audiences) {
             return Err(Refused::token("`aud` does not name this source"));
+        }
+        if self.audiences.is_empty() && claims.get("aud").is_some_and(|aud| !aud.is_null()) {
+            return Err(Refused::token("`aud` says whom it is for, and this source has no name: set `jwt.audience`"));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What a source accepts, in words. Only describes; decides nothing.
 
 use lychgate_common::source::{
-    Algorithm, ContentTypes, HandshakeRule, Hash, JwsAt, KeyAt, Keys, KnownBy, OnConflict, Place, Scheme, Source,
+    Algorithm, ContentTypes, HandshakeRule, Hash, Jws, JwsAt, KeyAt, Keys, KnownBy, OnConflict, Place, Scheme, Source,
     Split, Verifier,
 };
 
@@ -91,7 +91,7 @@ fn credentials(verifier: &Verifier) -> String {
                 JwsAt::Body => "as the whole body".to_owned(),
                 JwsAt::Places(at) => format!("in the {}", places(at)),
             };
-            format!("a JSON Web Token ({}) {at}", names.join(", "))
+            format!("a JSON Web Token ({}) {at}, {}, {}", names.join(", "), issuer(jws), audience(jws))
         }
         Verifier::Certified(certified) => {
             let (at, hosts) = (certified.at(), certified.hosts());
@@ -105,6 +105,20 @@ fn credentials(verifier: &Verifier) -> String {
         Verifier::Any(_) => "any of several ways".to_owned(),
     });
     ways.collect::<Vec<_>>().join(", or ")
+}
+
+fn issuer(jws: &Jws) -> String {
+    match jws.issuers.as_slice() {
+        [] => "its issuer is not checked (`jwt.issuer`)".to_owned(),
+        these => format!("issued by {}", these.join(" or ")),
+    }
+}
+
+fn audience(jws: &Jws) -> String {
+    match jws.audiences.as_slice() {
+        [] => "refused if it names an audience (`jwt.audience` is not set)".to_owned(),
+        these => format!("for {}", these.join(" or ")),
+    }
 }
 
 fn signature(scheme: &Scheme) -> String {
