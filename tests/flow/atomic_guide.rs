@@ -267,6 +267,54 @@ async fn canvas_is_believed_by_its_published_keys_and_forgers_are_not() {
 }
 
 #[tokio::test]
+async fn plain_canvas_is_taken_with_the_token_in_its_url_and_not_without() {
+    let (stage, _keys) = stage().await;
+    let event = json!({"metadata": {"event_name": "assignment_created", "event_time": "2024-01-01T12:00:00.000Z",
+        "root_account_uuid": "acc"}, "body": {"assignment_id": "21070000000000012", "title": "Cells"}})
+    .to_string();
+    let to = |query: &str| Request::post(&format!("/webhooks/lti/events{query}"), event.clone());
+    let missing = (401, "Missing webhook signature".to_owned());
+    for query in ["", "?token=", "?other=1"] {
+        assert_eq!(detail(&stage.send(&to(query)).await), missing, "{query}");
+    }
+    for wrong in ["wrong".to_owned(), LTI.to_owned(), format!("{MOODLE}0")] {
+        let reply = stage.send(&to(&format!("?token={wrong}"))).await;
+        assert_eq!(detail(&reply), (401, "Invalid API key".to_owned()), "{wrong}");
+    }
+    succeeds(&stage, &to(&format!("?token={MOODLE}"))).await;
+    let title = stage.database.column("select account || ' ' || title from canvas_assignment").await;
+    assert_eq!(title, ["acc Cells"]);
+    // What an administrator types into `tool_trigger`.
+    let graded = json!({"eventname": r"\core\event\user_graded", "relateduserid": "7", "courseid": "3",
+        "other": {"itemid": "6", "finalgrade": 8}, "timecreated": 1_704_110_400, "host": "moodle.example.com"});
+    let trigger = Request::post("/webhooks/lti/events", graded.to_string());
+    assert_eq!(detail(&stage.send(&trigger).await), missing);
+    succeeds(&stage, &trigger.clone().header("X-API-Key", MOODLE)).await;
+    let again = stage.send(&trigger.header("Authorization", format!("Bearer {MOODLE}"))).await;
+    assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again:?}");
+    let kept = "select count(*) from event where headers::text like '%moodle-token%'";
+    assert_eq!(stage.database.count(kept).await, 0, "a secret was stored");
+}
+
+#[tokio::test]
+async fn a_token_for_somebody_else_is_refused_by_a_source_that_has_no_name() {
+    let source = format!("{QUICK}\n[[source]]\nname = \"internal\"\npreset = \"internal\"\nsecrets = [\"{INTERNAL}\"]");
+    let stage = Stage::set_with(QueueKind::Store, &source).await;
+    let video = json!({"videoId": "v", "timestamp": "2024-01-01T12:00:00Z"});
+    let with = |claims: Value| internal("video.upload.completed", &video).replacing("Authorization", bearer(&claims));
+    let foreign = with(json!({"exp": now() + 60, "iss": "stranger", "aud": "someone-else"}));
+    let why = "Invalid token: `aud` says whom it is for, and this source has no name: set `jwt.audience`";
+    assert_eq!(detail(&stage.send(&foreign).await), (401, why.to_owned()));
+    let checked = stage.lychgate(&["check", "--source", "internal"]);
+    for said in
+        ["its issuer is not checked (`jwt.issuer`)", "refused if it names an audience (`jwt.audience` is not set)"]
+    {
+        assert!(checked.out.contains(said), "{checked:?}");
+    }
+    succeeds(&stage, &with(json!({"exp": now() + 60}))).await;
+}
+
+#[tokio::test]
 async fn what_the_document_refuses_is_refused_in_its_words() {
     let (stage, _keys) = stage().await;
     let test = json!({"type": "test.event", "data": {"message": "test"}});

@@ -2,7 +2,8 @@
 //!
 //! `{type, data}` is the document's own, whose unknown types are refused; Canvas (`event_name`, plain or as a JWT) and
 //! Moodle (`eventname`) also report what nobody asked for, which is taken and ignored. HMAC with or without `sha256=`;
-//! Canvas's JWT and Moodle's token where those are sent instead.
+//! Canvas's JWT where that is sent instead, and a static token: in the URL for Canvas that does not sign, in a header or in
+//! the body for Moodle.
 
 use std::time::Duration;
 
@@ -64,7 +65,9 @@ const KINDS: &[&str] = &[
 const LIMIT: RateLimit = RateLimit::rejecting(100, Duration::from_secs(60), 100);
 
 fn profile() -> Profile {
-    let ways = vec![Verifier::Signed(canvas::hmac()), Verifier::Jws(canvas::jws()), Verifier::Token(moodle::token())];
+    // In the body last: what stands in the head was put there on purpose.
+    let tokens = [moodle::token_in_head(), canvas::token(), moodle::token()].map(Verifier::Token);
+    let ways = [Verifier::Signed(canvas::hmac()), Verifier::Jws(canvas::jws())].into_iter().chain(tokens).collect();
     let volatile = canvas::CLAIMS.into_iter().chain(["/token"]);
     Profile {
         content_types: ContentTypes::Any,

@@ -3,6 +3,7 @@
 use super::*;
 
 const LTI: &str = "lti-secret-0123456789abcdef";
+const MOODLE: &str = "moodle-token-0123456789";
 
 fn lti() -> Source {
     let mut profile = (preset::named("lti").unwrap().profile)();
@@ -13,7 +14,7 @@ fn lti() -> Source {
             }
         }
     }
-    Source::with_tokens("lti", profile, &[LTI.into()], &["moodle-token".into()]).unwrap()
+    Source::with_tokens("lti", profile, &[LTI.into()], &[MOODLE.into()]).unwrap()
 }
 
 fn signed(body: &str, prefix: &str) -> Asked {
@@ -85,15 +86,43 @@ fn moodles_token_authenticates_and_is_never_stored() {
             r#"{{"eventname":"\\core\\event\\user_graded","relateduserid":"7","other":{{"itemid":"3"}},"timecreated":1699999999,"token":"{token}"}}"#
         )
     };
-    assert_eq!(kind(&Asked::new(&body("moodle-token"), &[])), Ok(r"\core\event\user_graded".to_owned()));
+    assert_eq!(kind(&Asked::new(&body(MOODLE), &[])), Ok(r"\core\event\user_graded".to_owned()));
     assert_eq!(kind(&Asked::new(&body("wrong"), &[])), Err("Invalid API key".to_owned()));
     assert_eq!(kind(&Asked::new(&body(""), &[])), Err("Missing webhook signature".to_owned()));
     assert_eq!(kind(&Asked::new(&body(LTI), &[])), Err("Invalid API key".to_owned()), "a signing secret is no token");
     let source = lti();
-    let events = source.identify(&Asked::new(&body("moodle-token"), &[]).request()).unwrap();
-    assert!(!String::from_utf8_lossy(&events[0].body).contains("moodle-token"));
+    let events = source.identify(&Asked::new(&body(MOODLE), &[]).request()).unwrap();
+    assert!(!String::from_utf8_lossy(&events[0].body).contains(MOODLE));
     let rotated = source.identify(&Asked::new(&body("another"), &[]).request()).unwrap();
     assert_eq!(events[0].key, rotated[0].key);
+}
+
+#[test]
+fn plain_canvas_comes_with_a_token_in_its_url_and_moodles_trigger_with_one_in_a_header() {
+    let canvas = r#"{"metadata":{"event_name":"grade_change"},"body":{"assignment_id":"7","student_id":"9"}}"#;
+    let at = |uri: &str| kind(&Asked::new(canvas, &[]).to(uri, None));
+    let url = format!("/webhooks/lti/events?token={MOODLE}");
+    assert_eq!(at(&url), Ok("grade_change".to_owned()));
+    assert_eq!(at("/webhooks/lti/events"), Err("Missing webhook signature".to_owned()));
+    assert_eq!(at("/webhooks/lti/events?token="), Err("Missing webhook signature".to_owned()));
+    assert_eq!(at("/webhooks/lti/events?token=wrong"), Err("Invalid API key".to_owned()));
+    assert_eq!(at(&format!("/webhooks/lti/events?token={LTI}")), Err("Invalid API key".to_owned()), "it only signs");
+    // A wrong signature is not made good by a token.
+    let both = Asked::new(canvas, &[("x-webhook-signature", "00")]).to(&url, None);
+    assert_eq!(kind(&both), Err("Invalid webhook signature".to_owned()));
+
+    let moodle = r#"{"eventname":"\\core\\event\\user_graded","relateduserid":"7","other":{"itemid":"3"}}"#;
+    let with = |name: &str, value: &str| kind(&Asked::new(moodle, &[(name, value)]));
+    assert_eq!(with("x-api-key", MOODLE), Ok(r"\core\event\user_graded".to_owned()));
+    assert_eq!(with("authorization", &format!("Bearer {MOODLE}")), Ok(r"\core\event\user_graded".to_owned()));
+    assert_eq!(with("x-api-key", "wrong"), Err("Invalid API key".to_owned()));
+
+    // What may stand in a URL is long enough to be the only lock.
+    let made = |token: &str| {
+        Source::with_tokens("lti", (preset::named("lti").unwrap().profile)(), &[LTI.into()], &[token.into()])
+    };
+    assert!(made(MOODLE).is_ok());
+    assert!(made("moodle-token").unwrap_err().to_string().contains("at least 22 characters"));
 }
 
 #[test]
