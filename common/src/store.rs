@@ -37,7 +37,7 @@ pub use self::{
         SecretListing, StagedMember, Step,
     },
     claim::Claim,
-    connect::StoreSettings,
+    connect::{StoreSettings, UNREADABLE_DATABASE_URL, is_database_url},
     dead_letter::{DeadLetter, DeadLetterGroup, DeadLetterShown},
     delivery_log::{DeliveryLogger, LOGGED_BODY, LoggedAs, LoggedDelivery, SecretUse},
     error::StoreError,

@@ -32,7 +32,10 @@ pub enum TelemetryError {
 
 /// Sets the log up for the whole process.
 pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(settings.level.as_str())?.add_directive(broker::HUSHED_LOG.parse()?);
+    let mut filter = EnvFilter::try_new(settings.level.as_str())?;
+    for hushed in broker::HUSHED_LOG {
+        filter = filter.add_directive(hushed.parse()?);
+    }
     let lines = fmt().with_env_filter(filter).with_writer(stderr);
     match settings.format {
         LogFormat::Text => lines.with_ansi(stderr().is_terminal()).try_init(),

@@ -54,6 +54,7 @@ mod required_fields;
 mod retries;
 mod rotates;
 mod rows;
+mod schema;
 mod settings;
 mod signers;
 mod sleekapp;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lychgate_tests::{
+    eventually,
     http::{Connection, Reply, Request},
     sender::{Spoiled, github, now, platform, platform_user_created, spoil, standard_webhooks, stripe, stripe_body},
     settings::secrets::{GITHUB, PLATFORM, STANDARD, STRIPE},
@@ -43,7 +44,7 @@ async fn a_spoiled_signature_is_refused() {
         refused(&stage, &format!("{how:?}"), &reply, 401, words).await;
     }
     let logged = "select count(*) from delivery_log where outcome = 'refused' and not authentic";
-    lychgate_tests::eventually("every refusal can be found", async || match stage.database.count(logged).await {
+    eventually("every refusal can be found", async || match stage.database.count(logged).await {
         8 => Ok(()),
         other => Err(other.to_string()),
     })
@@ -179,6 +180,34 @@ async fn a_slow_sender_is_refused_and_holds_nobody_up() {
     let idle = Connection::open(stage.address).await.unwrap();
     assert!(stage.send(&request).await.is_success(), "others are served meanwhile");
     drop(idle);
+}
+
+#[tokio::test]
+async fn a_full_house_says_so_at_once_and_when_to_come_again() {
+    let narrow = QUICK.replace("[gateway]", "[gateway]\nin_flight = 1");
+    let stage = Stage::set_with(QueueKind::Store, &narrow).await;
+    let request = platform(PLATFORM, platform_user_created("webhook_full", "user_full"));
+    let mut first = Connection::open(stage.address).await.unwrap();
+    first.write(&request.head()).await.unwrap();
+    let full = eventually("the first request is in the house", async || match stage.send(&request).await {
+        reply if reply.status == 503 => Ok(reply),
+        reply => Err(format!("{reply:?}")),
+    })
+    .await;
+    assert!(full.header("retry-after").is_some(), "{full:?}");
+    first.write(&request.body).await.unwrap();
+    assert!(first.read().await.unwrap().is_success(), "and the one inside is served");
+}
+
+#[tokio::test]
+async fn a_source_takes_only_from_the_addresses_it_allows() {
+    let secret = "an-allow-listed-secret-012345";
+    let source = format!(
+        "[[source]]\nname = \"near\"\npath = \"/in/near\"\nsecrets = [{secret:?}]\nallow = [\"192.0.2.0/24\"]\n"
+    );
+    let stage = Stage::set_with(QueueKind::Store, &format!("{QUICK}{source}")).await;
+    let reply = stage.send(&Request::post("/in/near", "{}")).await;
+    refused(&stage, "a stranger's address", &reply, 403, "").await;
 }
 
 #[tokio::test]

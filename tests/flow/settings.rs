@@ -13,6 +13,19 @@ fn lychgate(arguments: &[&str], settings: &Settings) -> Ran {
 }
 
 #[test]
+fn a_url_by_which_nobody_can_be_reached_is_a_mistake_in_the_settings() {
+    for (table, url) in
+        [("database", "mysql://a:hunter2@h/x"), ("broker", "http://a:hunter2@h"), ("broker", "amqp:/hunter2")]
+    {
+        let checked = lychgate(&["check"], &Settings::new().with(&format!("[{table}]\nurl = {url:?}")));
+        assert_eq!(checked.code, 2, "{url}: {checked:?}");
+        let said = format!("{}{}", checked.out, checked.err);
+        assert!(said.contains(&format!("{table}.url")) && said.contains("must look like"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
 fn check_lists_every_mistake_with_its_place_and_ends_with_2() {
     let wrong = Settings::new().with(
         r#"

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use lychgate_common::{
+    change::{Change, Table, Version},
     clock::Clock,
     event::Attempt,
+    row,
     store::{AttemptError, Group, GroupLimits, NewEvent, Settled, Settlement, Settler, Store, Verdict, WorkerName},
 };
 
@@ -67,4 +69,34 @@ async fn a_retried_event_is_due_again_and_a_dead_one_is_not() {
     let due = store.claim_due(10, Duration::from_secs(60), &[]).await.unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!((due[0].0.id(), due[0].0.attempt.number(), due[0].0.climbed), (one.event.id, 2, 1));
+}
+
+#[tokio::test]
+async fn of_a_batch_only_the_settlement_whose_data_is_refused_fails() {
+    static USER: Table = Table { name: "platform_user", key: &["source", "id"], columns: &["name"] };
+    let store = store_at(Clock::system()).await;
+    let record = group(&store);
+    let mut items = Vec::new();
+    for n in 0..9 {
+        let item = webhook(&store, Some(&format!("k{n}")), "a");
+        record.submit(item.clone()).await.unwrap();
+        items.push(item);
+    }
+    // One writer: what is submitted while it writes the first is one batch.
+    let name = WorkerName { worker: "w1".to_owned(), build: "test".to_owned() };
+    let limits = GroupLimits { writers: 1, items: 50, bytes: 4 << 20, waiting: 1024 };
+    let settler = Group::start(limits, Settler::new(store.clone(), name));
+    let settled = items.iter().enumerate().map(|(n, item)| {
+        let name = if n == 4 { "Ada\0" } else { "Ada" };
+        let row = row! { "source" => "s", "id" => format!("u{n}"), "name" => name };
+        let changes = [Change::merge(&USER, row, Version::of(&item.event))].into();
+        settler.submit(Settlement { changes, ..settlement(item, 1, Verdict::Succeeded) })
+    });
+    let settled = futures_util::future::join_all(settled).await;
+    for (n, settled) in settled.iter().enumerate() {
+        match settled {
+            Ok(settled) => assert!(n != 4 && *settled == Settled::Now, "{n}: {settled:?}"),
+            Err(error) => assert!(n == 4 && error.is_data(), "{n}: {error}"),
+        }
+    }
 }

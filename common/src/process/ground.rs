@@ -94,7 +94,7 @@ impl Ground {
             match self.store.check_schema().await {
                 Ok(()) => return Ok(true),
                 Err(error @ (StoreError::Away(_) | StoreError::Server(_) | StoreError::Overloaded)) => {
-                    tracing::warn!(%error, "waiting for the database");
+                    tracing::warn!(error = error.detail(), "waiting for the database");
                 }
                 Err(error @ (StoreError::Schema(_) | StoreError::Data(_) | StoreError::Row(_))) => {
                     return Err(error.into());

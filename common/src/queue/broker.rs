@@ -38,7 +38,7 @@ pub use self::{
     declare::{Finding, Outcome},
     depth::Depth,
     error::BrokerError,
-    settings::BrokerSettings,
+    settings::{BrokerSettings, UNREADABLE_BROKER_URL, is_broker_url},
     stray::{Stray, StrayQueue},
 };
 use self::{
@@ -63,9 +63,9 @@ const STRAYS: u16 = 50;
 /// Outcomes that a gateway may be behind with.
 const OUTCOMES: usize = 1024;
 
-/// The client logs every message that comes back unroutable, its body included; this directive hushes it. Ours is the
-/// line that says so.
-pub const HUSHED_LOG: &str = "lapin::returned_messages=off";
+/// The client logs every message that comes back unroutable, its body included, and a channel that is closed in good
+/// order as an error; these directives hush it. Ours are the lines that say so.
+pub const HUSHED_LOG: [&str; 2] = ["lapin::returned_messages=off", "lapin::channels=off"];
 
 /// Connections to RabbitMQ that keep themselves alive. Cheap to clone.
 #[derive(Clone)]

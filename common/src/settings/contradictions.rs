@@ -1,8 +1,13 @@
-//! Settings that are each right and together wrong. They are refused, not warned of: a warning is read after the fact.
+//! Settings that are each of the right form and wrong all the same, mostly together. They are refused, not warned of: a
+//! warning is read after the fact.
 
 use std::time::Duration;
 
 use super::{Faults, Settings, tree::Section, value::show_duration, worker::MAX_PREFETCH};
+use crate::{
+    queue::broker::{UNREADABLE_BROKER_URL, is_broker_url},
+    store::{UNREADABLE_DATABASE_URL, is_database_url},
+};
 
 /// What a delivery may wait for its turn, and for the ledger, beside the exchange itself.
 const FORWARD_SPARE: Duration = Duration::from_secs(2);
@@ -17,6 +22,11 @@ pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
     let Settings { gateway, worker, database, retention, faithflow, forward, .. } = settings;
     let longer = |key: &str, it: Duration| format!("must be longer than {key} ({})", show_duration(it));
     let within = |key: &str, it: Duration| format!("must not be longer than {key} ({})", show_duration(it));
+
+    let unreadable = database.url.as_ref().is_some_and(|url| !is_database_url(url));
+    wrong("database.url", unreadable, UNREADABLE_DATABASE_URL.to_owned());
+    let unreadable = settings.broker.url.as_ref().is_some_and(|url| !is_broker_url(url));
+    wrong("broker.url", unreadable, UNREADABLE_BROKER_URL.to_owned());
 
     let prefetch = worker.prefetch();
     let too_far = prefetch > MAX_PREFETCH || prefetch < worker.concurrency;

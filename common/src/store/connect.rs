@@ -43,9 +43,8 @@ impl StoreSettings {
 impl Store {
     /// Makes the pool. No connection is opened yet: a database that is away now may be there when it is needed.
     pub fn open(settings: &StoreSettings, clock: Clock) -> Result<Self, StoreError> {
-        let url = settings.url.expose_str().unwrap_or_default();
-        let mut config = Config::from_str(url)
-            .map_err(|error| StoreError::Schema(format!("`database.url` cannot be read: {error}")))?;
+        let mut config = read(&settings.url)
+            .ok_or_else(|| StoreError::Schema(format!("`database.url` {UNREADABLE_DATABASE_URL}")))?;
         config.application_name("lychgate");
         config.connect_timeout(settings.connect);
         config.keepalives_idle(Duration::from_secs(10));
@@ -79,6 +78,18 @@ impl Store {
             .map_err(|error| StoreError::Away(error.into()))?;
         Ok(Self { pool, clock })
     }
+}
+
+/// What is wrong with a database's URL that cannot be read. Nothing of it is repeated: it holds a password.
+pub const UNREADABLE_DATABASE_URL: &str = "cannot be read: it must look like postgres://user:password@host:5432/name";
+
+/// Whether a database could be reached by this URL, or by these words of libpq's.
+pub fn is_database_url(url: &Secret) -> bool {
+    read(url).is_some()
+}
+
+fn read(url: &Secret) -> Option<Config> {
+    Config::from_str(url.expose_str()?).ok().filter(|config| !config.get_hosts().is_empty())
 }
 
 /// TLS by the system's certificates, used where the server offers it (`sslmode=prefer`) or must (`require`).

@@ -52,7 +52,8 @@ impl StoreError {
             .is_some_and(|db| db.code() == &SqlState::CHECK_VIOLATION && db.constraint().is_none()))
     }
 
-    /// The server's own words for a data error, e.g. which constraint; for the attempt's record.
+    /// The server's own words, e.g. which constraint or that there is no such database; for the attempt's record and the
+    /// log.
     pub fn detail(&self) -> String {
         match self {
             Self::Data(error) => match error.downcast_ref::<tokio_postgres::Error>() {
@@ -60,9 +61,25 @@ impl StoreError {
                 None => error.to_string(),
             },
             Self::Server(error) => server_words(error),
-            Self::Away(_) | Self::Overloaded | Self::Schema(_) | Self::Row(_) => self.to_string(),
+            Self::Away(error) => format!("the database cannot be reached: {}", chain(error.as_ref())),
+            Self::Overloaded | Self::Schema(_) | Self::Row(_) => self.to_string(),
         }
     }
+}
+
+/// An error and its causes, without those that only repeat what was said.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_words = cause.to_string();
+        if !words.contains(&cause_words) {
+            words.push_str(": ");
+            words.push_str(&cause_words);
+        }
+        next = cause.source();
+    }
+    words
 }
 
 fn server_words(error: &tokio_postgres::Error) -> String {

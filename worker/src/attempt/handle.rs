@@ -9,10 +9,11 @@ use std::{
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use lychgate_common::event::Event;
 
 use crate::{
     attempt::claim::Claimed,
-    handler::{Failure, Handled},
+    handler::{Failure, Handled, Handler},
     house::House,
 };
 
@@ -39,15 +40,33 @@ async fn run(house: &House, claimed: &Claimed<'_>) -> Result<Handled, Failure> {
     let Some(handler) = registry.handler(event) else {
         return Ok(Handled::ignored(format!("no handler is registered for sources made from `{}`", event.preset)));
     };
-    let deadline = house.settings.worker.handler_deadline;
-    let running = AssertUnwindSafe(handler.handle(event)).catch_unwind();
-    match tokio::time::timeout(deadline, running).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => {
+    match watched(handler.as_ref(), event, house.settings.worker.handler_deadline).await {
+        Ended::Told(result) => result,
+        Ended::Panicked(words) => {
             house.metrics.panicked(&event.source);
-            Err(Failure::permanent("handler_panicked", format!("the handler panicked: {}", words(panic.as_ref()))))
+            Err(Failure::permanent("handler_panicked", format!("the handler panicked: {words}")))
         }
-        Err(_) => Err(Failure::temporary("handler_deadline", format!("the handler took longer than {deadline:?}"))),
+        Ended::Late(deadline) => {
+            Err(Failure::temporary("handler_deadline", format!("the handler took longer than {deadline:?}")))
+        }
+    }
+}
+
+/// How a handler's run ended.
+#[derive(Debug)]
+enum Ended {
+    Told(Result<Handled, Failure>),
+    Panicked(String),
+    Late(Duration),
+}
+
+async fn watched(handler: &dyn Handler, event: &Event, deadline: Duration) -> Ended {
+    // A handler may panic before it has even made its future.
+    let running = AssertUnwindSafe(async { handler.handle(event).await }).catch_unwind();
+    match tokio::time::timeout(deadline, running).await {
+        Ok(Ok(result)) => Ended::Told(result),
+        Ok(Err(panic)) => Ended::Panicked(words(panic.as_ref()).to_owned()),
+        Err(_) => Ended::Late(deadline),
     }
 }
 
@@ -63,4 +82,55 @@ fn words(panic: &(dyn std::any::Any + Send)) -> &str {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a word")
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::future::BoxFuture;
+    use lychgate_common::event::EventId;
+
+    use super::*;
+
+    /// What a handler of the event's type does.
+    #[derive(Debug)]
+    struct Clumsy;
+
+    impl Handler for Clumsy {
+        fn handle<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<Handled, Failure>> {
+            match event.kind.as_ref() {
+                "at once" => panic!("before its first step"),
+                "later" => Box::pin(async { panic!("{} steps", 2) }),
+                "never" => Box::pin(std::future::pending()),
+                _ => Box::pin(std::future::ready(Ok(Handled::ignored("nothing to do")))),
+            }
+        }
+    }
+
+    fn event(kind: &str) -> Event {
+        let received_at = "2026-11-21T12:00:00Z".parse().unwrap();
+        Event {
+            id: EventId::new(received_at),
+            source: "s".into(),
+            preset: "generic".into(),
+            tenant: "".into(),
+            kind: kind.into(),
+            subject: None,
+            occurred_at: None,
+            received_at,
+            body: Bytes::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_caught_and_repeated_and_a_handler_that_never_ends_is_left() {
+        let long = Duration::from_secs(60);
+        assert!(
+            matches!(watched(&Clumsy, &event("at once"), long).await, Ended::Panicked(words) if words == "before its first step")
+        );
+        assert!(matches!(watched(&Clumsy, &event("later"), long).await, Ended::Panicked(words) if words == "2 steps"));
+        let short = Duration::from_millis(1);
+        assert!(matches!(watched(&Clumsy, &event("never"), short).await, Ended::Late(deadline) if deadline == short));
+        assert!(matches!(watched(&Clumsy, &event("well"), long).await, Ended::Told(Ok(_))));
+    }
 }

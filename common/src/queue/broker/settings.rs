@@ -67,22 +67,29 @@ impl BrokerSettings {
                     .to_owned(),
             ));
         }
-        let url = self.url.expose_str().unwrap_or_default();
-        // The parser takes `amqp:/x` and `amqp://` for this machine, which is nobody's wish.
-        let named = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next());
-        let host = named.is_some_and(|authority| !authority.rsplit('@').next().unwrap_or_default().is_empty());
-        let uri = url.parse().ok().filter(|_: &AMQPUri| host);
-        let mut uri = uri.ok_or_else(|| {
-            BrokerError::Settings(
-                "`broker.url` cannot be read: it must look like amqp://user:password@host:5672/vhost".to_owned(),
-            )
-        })?;
+        let mut uri =
+            read(&self.url).ok_or_else(|| BrokerError::Settings(format!("`broker.url` {UNREADABLE_BROKER_URL}")))?;
         let heartbeat = u16::try_from(self.heartbeat.as_secs().max(1)).unwrap_or(u16::MAX);
         uri.query.heartbeat.get_or_insert(heartbeat);
         let deadline = u64::try_from(self.connect_deadline.as_millis()).unwrap_or(u64::MAX);
         uri.query.connection_timeout.get_or_insert(deadline);
         Ok(uri)
     }
+}
+
+/// What is wrong with a broker's URL that cannot be read. Nothing of it is repeated: it holds a password.
+pub const UNREADABLE_BROKER_URL: &str = "cannot be read: it must look like amqp://user:password@host:5672/vhost";
+
+/// Whether a broker could be reached by this URL.
+pub fn is_broker_url(url: &Secret) -> bool {
+    read(url).is_some()
+}
+
+fn read(url: &Secret) -> Option<AMQPUri> {
+    let url = url.expose_str()?;
+    // The parser takes `amqp:/x` and `amqp://` for this machine, which is nobody's wish.
+    let authority = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?']).next())?;
+    if authority.rsplit('@').next()?.is_empty() { None } else { url.parse().ok() }
 }
 
 #[cfg(test)]
