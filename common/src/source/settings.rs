@@ -50,24 +50,36 @@ const TIME_FORMS: [(&str, TimeForm); 4] =
 
 /// All sources of the settings. A source with a mistake is left out; the mistake is noted.
 pub fn from_settings(settings: &Settings, faults: &mut Faults) -> Vec<Source> {
-    let mut sources: Vec<Source> = Vec::new();
+    let mut sources: Vec<(Source, &Section)> = Vec::new();
     for section in &settings.sources {
         let mut reader = section.reader(faults);
         let source = one(&mut reader, section, settings);
-        if let Some(source) = &source {
-            for other in &sources {
-                if other.name() == source.name() {
-                    reader.fault("name", format!("`{}` is another source's name already", source.name()));
-                }
-                if other.path().collides_with(source.path()) {
-                    reader.fault("path", format!("{} is the path of source `{}` already", source.path(), other.name()));
-                }
-            }
+        if let Some(source) = &source
+            && sources.iter().any(|(other, _)| other.name() == source.name())
+        {
+            reader.fault("name", format!("`{}` is another source's name already", source.name()));
         }
         reader.finish();
-        sources.extend(source);
+        if let Some(source) = source {
+            same_path(&source, section, &sources, faults);
+            sources.push((source, section));
+        }
     }
-    sources
+    sources.into_iter().map(|(source, _)| source).collect()
+}
+
+/// Notes once that a source's path is taken: at the path that somebody wrote, for one that comes from a preset has no
+/// line of its own.
+fn same_path(source: &Source, section: &Section, earlier: &[(Source, &Section)], faults: &mut Faults) {
+    let colliding = || earlier.iter().filter(|(other, _)| other.path().collides_with(source.path()));
+    let alike = || colliding().find(|(_, other)| section.has("path") || !other.has("path"));
+    let Some((other, written)) = alike().or_else(|| colliding().next()) else { return };
+    let what = |path, whose| format!("{path} is the path of source `{whose}` already");
+    if section.has("path") || !written.has("path") {
+        section.reader(faults).fault("path", what(source.path(), other.name()));
+    } else {
+        written.reader(faults).fault("path", what(other.path(), source.name()));
+    }
 }
 
 fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Option<Source> {

@@ -136,6 +136,19 @@ fn every_mistake_is_named_at_its_key() {
 }
 
 #[test]
+fn a_path_that_is_taken_is_said_once_at_the_line_that_wrote_it() {
+    let text = "[[source]]\nname = \"hand\"\npath = \"/webhooks/platform\"\nsecrets = [\"s\"]\n\
+                [[source]]\nname = \"platform\"\npreset = \"platform\"\nsecrets = [\"s\"]\n\
+                [[source]]\nname = \"again\"\npreset = \"platform\"\nsecrets = [\"s\"]\n";
+    let faults = read(text).unwrap_err();
+    let said = [
+        "lychgate.toml:3 source[hand].path: /webhooks/platform is the path of source `platform` already",
+        "lychgate.toml:9 source[again].path: /webhooks/platform is the path of source `platform` already",
+    ];
+    assert_eq!(faults, said);
+}
+
+#[test]
 fn tokens_and_their_keys_are_set_in_a_table() {
     let jwks =
         r#"'{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg"}]}'"#;
