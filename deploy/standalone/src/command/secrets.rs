@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use lychgate_common::{
     process,
-    source::{Keys, Source},
+    source::{Keys, Source, Verifier},
     store::SecretUse,
 };
 use serde::Serialize;
@@ -36,9 +36,9 @@ pub(crate) struct List {
 struct Line {
     source: String,
     tenant: String,
-    /// First 8 hex digits of the secret's SHA-256.
+    /// First 8 hex digits of the secret's SHA-256, or the origin, or the name of the sender's key.
     label: String,
-    /// Whether these settings have it; null where the secrets are kept with campuses.
+    /// Whether these settings have it; null where secrets are kept with campuses, or keys are published by their sender.
     in_force: Option<bool>,
     last_used_at: Option<String>,
     uses: i64,
@@ -56,16 +56,30 @@ pub(crate) async fn run(secrets: &Secrets, found: &Found) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// The labels of what a source's settings say itself: its secrets, or the origins that stand in for them.
+fn written(source: &Source) -> Vec<String> {
+    let Keys::Fixed(keys) = source.keys() else { return Vec::new() };
+    let keys = keys.iter().map(|key| key.label().to_owned());
+    let origins = source.profile().verifier.ways().iter().flat_map(|way| match way {
+        Verifier::Origin(origins) => origins.all(),
+        Verifier::Signed(_) | Verifier::Token(_) | Verifier::Jws(_) | Verifier::Certified(_) | Verifier::Any(_) => &[],
+    });
+    keys.chain(origins.map(|origin| origin.as_str().to_owned())).collect()
+}
+
+/// Whether the source's settings have what was used; `None` where they do not say it.
+fn in_force(source: &Source, label: &str) -> Option<bool> {
+    let by_tenant = matches!(source.keys(), Keys::ByTenant);
+    let published = label.starts_with("jwk:") || label.starts_with("cert:");
+    (!by_tenant && !published).then(|| written(source).iter().any(|one| one == label))
+}
+
 /// The secrets of the settings, used or not, and those that were used and are in the settings no more.
 fn lines(sources: &[Source], uses: Vec<SecretUse>) -> Vec<Line> {
-    let keys = |source: &Source| match source.keys() {
-        Keys::Fixed(keys) => Some(keys.iter().map(|key| key.label().to_owned()).collect::<Vec<_>>()),
-        Keys::ByTenant => None,
-    };
     let of = |name: &str| sources.iter().find(|source| source.name().as_ref() == name);
     let mut lines = Vec::new();
     for source in sources {
-        for label in keys(source).unwrap_or_default() {
+        for label in written(source) {
             if !uses.iter().any(|one| one.source == source.name().as_ref() && one.label == label) {
                 let (source, tenant) = (source.name().to_string(), String::new());
                 lines.push(Line { source, tenant, label, in_force: Some(true), last_used_at: None, uses: 0 });
@@ -73,11 +87,7 @@ fn lines(sources: &[Source], uses: Vec<SecretUse>) -> Vec<Line> {
         }
     }
     for SecretUse { source, tenant, label, at, uses } in uses {
-        let in_force = match of(&source).map(&keys) {
-            Some(Some(labels)) => Some(labels.contains(&label)),
-            Some(None) => None,
-            None => Some(false),
-        };
+        let in_force = of(&source).map_or(Some(false), |source| in_force(source, &label));
         lines.push(Line { source, tenant, label, in_force, last_used_at: Some(at.to_string()), uses });
     }
     lines.sort_by(|a, b| (&a.source, &a.tenant, &b.last_used_at).cmp(&(&b.source, &b.tenant, &a.last_used_at)));
@@ -88,6 +98,7 @@ fn row(line: &Line) -> String {
     let state = match line.in_force {
         Some(true) => "in force",
         Some(false) => "gone",
+        None if line.tenant.is_empty() => "sender's",
         None => "campus's",
     };
     let whose = if line.tenant.is_empty() { line.source.clone() } else { format!("{}/{}", line.source, line.tenant) };
@@ -97,7 +108,7 @@ fn row(line: &Line) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lychgate_common::source::preset;
+    use lychgate_common::source::{Origin, Origins, preset};
 
     use super::*;
 
@@ -118,5 +129,22 @@ mod tests {
         assert_eq!((of(keys[0].label()).uses, of(keys[0].label()).in_force), (0, Some(true)));
         assert_eq!((of(keys[1].label()).uses, of(keys[1].label()).in_force), (7, Some(true)));
         assert_eq!(of("deadbeef").in_force, Some(false));
+    }
+
+    #[test]
+    fn an_origin_is_in_force_as_long_as_the_settings_list_it() {
+        let mut profile = (preset::named("social-share").unwrap().profile)();
+        profile.verifier = Verifier::Origin(Origins::new(vec![Origin::parse("https://shop.example.com").unwrap()]));
+        let source = Source::new("shop", profile, &[]).unwrap();
+        let used = |label: &str| SecretUse {
+            source: "shop".into(),
+            tenant: String::new(),
+            label: label.into(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            uses: 1,
+        };
+        let shown = lines(&[source], vec![used("https://shop.example.com"), used("https://old.example.com")]);
+        let states: Vec<_> = shown.iter().map(|line| (line.label.as_str(), line.in_force)).collect();
+        assert_eq!(states, [("https://shop.example.com", Some(true)), ("https://old.example.com", Some(false))]);
     }
 }
