@@ -93,3 +93,17 @@ fn every_program_refuses_wrong_settings_with_2() {
         assert!(ended.err.contains("urll"), "{ended:?}");
     }
 }
+
+#[test]
+fn check_without_a_file_says_that_there_is_none() {
+    let directory = Directory::new("bare");
+    let check = |more: &[(&str, &str)]| {
+        let mut command = Program::Lychgate.command();
+        ran(command.arg("check").envs(more.iter().copied()).current_dir(directory.path()))
+    };
+    let nothing = check(&[]);
+    assert!(nothing.code == 2 && nothing.err.contains("no settings were found"), "{nothing:?}");
+    let database = check(&[("LYCHGATE_DATABASE__URL", "postgres://u@localhost/d")]);
+    assert_eq!(database.code, 0, "{database:?}");
+    assert!(database.err.contains("no settings file here"), "{database:?}");
+}

@@ -21,7 +21,7 @@ use lychgate_common::{
 use crate::{cli::DEFAULT_DATA, embedded::Embedded, output::Usage};
 
 /// What to say where there is nothing to go by.
-const NOWHERE: &str = "no settings were found: neither `lychgate.toml` nor `lychgate-data/lychgate.toml` is in this \
+pub(crate) const NOWHERE: &str = "no settings were found: neither `lychgate.toml` nor `lychgate-data/lychgate.toml` is in this \
                        directory; go where `lychgate up` was started, or name the file with --config";
 
 /// Settings, and where they were found.

@@ -18,7 +18,7 @@ use lychgate_common::{
 use crate::{
     command::send::key,
     output::{self, Usage},
-    settings::Found,
+    settings::{Found, NOWHERE},
 };
 
 /// Options of `check`.
@@ -29,6 +29,9 @@ pub(crate) struct Check {
     source: Option<String>,
 }
 
+/// What the environment alone can be good for: it names no source.
+const NO_FILE: &str = "there is no settings file here (`lychgate.toml` or `lychgate-data/lychgate.toml`; --config names \
+                       another): a worker could run, but the environment names no source";
 /// For sources whose sender alone can sign.
 const NO_SAMPLE: &str = "# no sample: only its sender has the private key that signs";
 
@@ -38,8 +41,15 @@ pub(crate) fn run(check: &Check, found: &Found) -> anyhow::Result<()> {
     if let Some(name) = &check.source {
         return example(found.source(&sources, name)?, found);
     }
-    let file =
-        found.file.as_deref().map_or_else(|| "the environment alone".to_owned(), |file| file.display().to_string());
+    let file = match &found.file {
+        Some(file) => file.display().to_string(),
+        // Without a database, and without `up` to bring one, the environment says nothing that could run.
+        None if found.settings.database.url.is_none() => return Err(Usage(NOWHERE.to_owned()).into()),
+        None => {
+            output::aside(format_args!("note: {NO_FILE}"));
+            "the environment alone".to_owned()
+        }
+    };
     output::line(format_args!("the settings are good ({file})"));
     for shown in found.settings.effective().iter().filter(|shown| !shown.default) {
         output::line(format_args!("  {} = {}", shown.name, shown.value));
