@@ -88,6 +88,7 @@ impl DeedOptions {
         } else {
             tell(&plan, verb);
         }
+        self.selection.missed(store, plan.total).await?;
         if self.dry_run || plan.total == 0 {
             return Ok(None);
         }

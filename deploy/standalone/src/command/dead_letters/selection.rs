@@ -1,9 +1,18 @@
 //! Which dead letters a command is about.
 
+use anyhow::bail;
 use clap::Args;
-use lychgate_common::{clock::Clock, event::EventId, store::EventFilter};
+use lychgate_common::{
+    clock::Clock,
+    event::EventId,
+    status::Status,
+    store::{EventFilter, Store},
+};
 
-use crate::{cli::Moment, output::Usage};
+use crate::{
+    cli::Moment,
+    output::{self, Usage},
+};
 
 /// Filters; all that are given must match.
 #[derive(Debug, Args)]
@@ -42,6 +51,32 @@ impl Selection {
             ids: self.id.clone(),
             since: self.since.map(|since| since.on(clock)),
             until: self.until.map(|until| until.on(clock)),
+        }
+    }
+
+    /// Says of every event that is named and is no dead letter what it is instead.
+    ///
+    /// # Errors
+    /// Where none of them is one (`found` is how many match): there is nothing to do then.
+    pub(super) async fn missed(&self, store: &Store, found: i64) -> anyhow::Result<()> {
+        if i64::try_from(self.id.len()).is_ok_and(|named| named <= found) {
+            return Ok(());
+        }
+        let mut missed = Vec::new();
+        for id in &self.id {
+            match store.event_line(*id).await?.map(|line| line.status) {
+                None => missed.push(format!("there is no event {id} (or its retention has passed)")),
+                Some(Status::Dead) => {}
+                Some(status) => missed.push(format!("event {id} is no dead letter: it is {status}")),
+            }
+        }
+        match (found, missed.is_empty()) {
+            (_, true) => Ok(()),
+            (0, false) => bail!("{}", missed.join("; ")),
+            (_, false) => {
+                missed.iter().for_each(output::aside);
+                Ok(())
+            }
         }
     }
 
