@@ -1,6 +1,11 @@
 //! What someone sees in the first five minutes: one command, one webhook, one duplicate.
 
-use lychgate_tests::{Broker, Directory, Process, Program, eventually, stage::ran};
+use lychgate_tests::{
+    Broker, Directory, Process, Program, eventually,
+    stage::{QueueKind, ran},
+};
+
+use crate::campus::{CHURCH, Campus};
 
 /// `lychgate up` in a directory of its own, on free ports.
 async fn up(more: &[&str]) -> Process {
@@ -102,7 +107,7 @@ async fn what_was_accepted_is_still_there_after_a_kill_and_a_new_start() {
 fn a_command_in_the_wrong_directory_says_where_to_go() {
     let directory = Directory::new("nowhere");
     let send = ["send", "--source", "platform", "--type", "user.created"];
-    for arguments in [&send[..], &["events", "list"], &["dead-letters", "list"], &["secrets", "list"]] {
+    for arguments in [&send[..], &["events", "list"], &["dead-letters", "list"], &["secrets", "list"], &["check"]] {
         let said = ran(Program::Lychgate.command().args(arguments).current_dir(directory.path()));
         assert_eq!(said.code, 2, "{said:?}");
         assert!(said.err.contains("go where `lychgate up` was started"), "{arguments:?}: {said:?}");
@@ -123,4 +128,37 @@ async fn up_says_that_rabbitmq_does_not_answer_and_accepts_all_the_same() {
     command.args(["send", "--source", "platform", "--type", "user.created", "--config"]).arg(settings);
     let sent = ran(&mut command);
     assert!(sent.code == 0 && sent.out.contains("200 OK"), "{sent:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_event_or_no_dead_letter_is_said_to_be_none() {
+    let mut process = up(&[]).await;
+    process.address("listen").await;
+    let settings = process.directory().path().join("data/lychgate.toml");
+    let url = format!("http://{}", process.addresses()["listen"]);
+    let lychgate = |arguments: &[&str]| {
+        let mut command = Program::Lychgate.command();
+        ran(command.args(arguments).arg("--config").arg(&settings).current_dir(process.directory().path()))
+    };
+    let ping = lychgate(&["send", "--source", "github", "--type", "ping", "--wait", "--url", &url]);
+    assert!(ping.code == 0 && ping.out.contains("the gateway answered this itself"), "{ping:?}");
+
+    // What is named and is no dead letter is not silently left out.
+    let sent = send(&process, "alive");
+    let id = sent.out.lines().find_map(|line| line.strip_prefix("event ")).unwrap().to_owned();
+    let replay = lychgate(&["dead-letters", "replay", "--yes", "--id", &id]);
+    assert!(replay.code == 1 && replay.err.contains("is no dead letter: it is succeeded"), "{replay:?}");
+    let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let replay = lychgate(&["dead-letters", "replay", "--yes", "--id", unknown]);
+    assert!(replay.code == 1 && replay.err.contains("there is no event"), "{replay:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_accepted_and_then_dead_is_not_called_refused() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let url = format!("http://{}", campus.stage.address);
+    let member = ["--tenant", CHURCH, "--type", "member.updated", "--subject", "nobody-of-this-name"];
+    let sent = campus.stage.lychgate(&[&["send", "--source", "faithflow", "--url", &url], &member[..]].concat());
+    assert_eq!(sent.code, 1, "{sent:?}");
+    assert!(!sent.err.contains("refused") && sent.err.contains("dead-letters show 01"), "{sent:?}");
 }

@@ -143,34 +143,52 @@ async fn one(sender: &Sender, id: &str, wait: bool) -> anyhow::Result<()> {
     let reply = sender.send(id).await?;
     output::line(format_args!("{} in {:.1?}", reply.status, started.elapsed()));
     output::line(clean(String::from_utf8_lossy(&reply.body).trim_end()));
-    let event = reply.header("lychgate-event-id").map(str::to_owned);
-    if let Some(event) = &event {
+    let events = reply.events();
+    for event in &events {
         output::line(format_args!("event {event}"));
     }
     if reply.header("idempotent-replayed") == Some("true") {
         output::line("duplicate: the original answer; nothing is processed again");
     }
-    if !reply.status.is_success() {
-        bail!("refused");
+    match events.first() {
+        Some(event) if !reply.status.is_success() => {
+            bail!("accepted, but not processed; more with `{} dead-letters show {event}`", output::program())
+        }
+        None if !reply.status.is_success() => bail!("refused"),
+        Some(_) | None if !wait => Ok(()),
+        Some(_) => told(sender, &events).await,
+        None if sender.source.profile().naming.split.is_some() => {
+            bail!("the answer names no event to wait for; look with `{} events list`", output::program())
+        }
+        None => {
+            output::line("the gateway answered this itself: it is no event, and there is nothing to wait for");
+            Ok(())
+        }
     }
-    if !wait {
-        return Ok(());
-    }
-    let Some(event) = event else { bail!("the answer names no event to wait for") };
+}
+
+/// Waits for each event, and says what became of it.
+async fn told(sender: &Sender, events: &[String]) -> anyhow::Result<()> {
     let retry = |receipt: &fate::Receipt| {
         let why = receipt.last_error.as_deref().unwrap_or("no reason given");
         output::line(format_args!("attempt {} failed, retrying: {}", receipt.attempt - 1, clean(why)));
     };
-    let receipt = fate::wait(sender, &event, retry).await?;
-    match (receipt.status, receipt.last_error) {
-        (Status::Dead, why) => {
-            output::line(format_args!("dead: {}", clean(why.as_deref().unwrap_or("no reason given"))));
-            bail!("not processed; more with `{} dead-letters show {event}`", output::program())
+    let mut dead = None;
+    for event in events {
+        let receipt = fate::wait(sender, event, fate::PATIENCE, retry).await?;
+        match (receipt.status, receipt.last_error) {
+            (Status::Dead, why) => {
+                output::line(format_args!("dead: {}", clean(why.as_deref().unwrap_or("no reason given"))));
+                dead = dead.or(Some(event));
+            }
+            (status, Some(why)) => output::line(format_args!("{status}: {}", clean(&why))),
+            (status, None) => output::line(status),
         }
-        (status, Some(why)) => output::line(format_args!("{status}: {}", clean(&why))),
-        (status, None) => output::line(status),
     }
-    Ok(())
+    match dead {
+        Some(event) => bail!("not processed; more with `{} dead-letters show {event}`", output::program()),
+        None => Ok(()),
+    }
 }
 
 impl Sender {

@@ -12,12 +12,16 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use lychgate_common::source::sign::Outgoing;
+use serde::Deserialize;
 use url::Url;
 
 /// The longest that a gateway lets a sender wait is a minute.
 const DEADLINE: Duration = Duration::from_secs(70);
 /// Answers are short; more than this is not our gateway.
 const ANSWER_LIMIT: usize = 1024 * 1024;
+
+/// Which event an answer is about.
+const EVENT: &str = "lychgate-event-id";
 
 /// What came back.
 #[derive(Debug)]
@@ -31,6 +35,26 @@ impl Reply {
     /// A header's text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether it is about an event that was accepted: a refusal names none.
+    pub(super) fn is_outcome(&self) -> bool {
+        self.headers.contains_key(EVENT)
+    }
+
+    /// The events that it names: one in its header, those of a request of several in its body.
+    pub(super) fn events(&self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Several {
+            ids: Vec<String>,
+        }
+        match self.header(EVENT) {
+            Some(event) => vec![event.to_owned()],
+            None if self.status.is_success() => {
+                serde_json::from_slice(&self.body).map_or_else(|_| Vec::new(), |Several { ids }| ids)
+            }
+            None => Vec::new(),
+        }
     }
 }
 

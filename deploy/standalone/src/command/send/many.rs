@@ -1,9 +1,18 @@
 //! Many webhooks at once: sent side by side, told in sum.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::bail;
 use futures_util::{StreamExt, stream};
+use lychgate_common::{
+    settings::{OnLimit, Rate},
+    source::Source,
+    status::Status,
+};
 
 use super::{Sender, fate};
 use crate::output;
@@ -14,6 +23,9 @@ const AT_ONCE: usize = 64;
 /// Sends `count` events and says how often each answer, and each fate, came.
 pub(super) async fn run(sender: Sender, id: &str, count: u32, wait: bool) -> anyhow::Result<()> {
     let sender = Arc::new(sender);
+    if let Some(note) = slowed(&sender.source, count) {
+        output::aside(note);
+    }
     let started = Instant::now();
     let sent: Vec<_> = stream::iter(1..=count)
         .map(|number| {
@@ -33,25 +45,55 @@ pub(super) async fn run(sender: Sender, id: &str, count: u32, wait: bool) -> any
             Err(error) => error.to_string(),
         };
         *answers.entry(answer).or_default() += 1;
-        if let Ok(reply) = result
-            && reply.status.is_success()
-        {
-            events.extend(reply.header("lychgate-event-id").map(str::to_owned));
+        if let Ok(reply) = result {
+            events.extend(reply.events());
         }
     }
     tell(&answers);
-    let accepted = sent.iter().filter(|result| matches!(result, Ok(reply) if reply.status.is_success())).count();
+    let replies = || sent.iter().flatten();
+    let accepted = replies().filter(|reply| reply.status.is_success() || reply.is_outcome()).count();
     if accepted != sent.len() {
         bail!("{} of {count} were not accepted", sent.len() - accepted);
     }
-    if wait { wait_for(&sender, events, started).await } else { Ok(()) }
+    let failed = replies().filter(|reply| !reply.status.is_success()).count();
+    match wait {
+        true => wait_for(&sender, events, started, count).await,
+        false if failed > 0 => {
+            bail!("{failed} of {count} were accepted and not processed; `{} dead-letters groups`", output::program())
+        }
+        false => Ok(()),
+    }
 }
 
-async fn wait_for(sender: &Arc<Sender>, events: Vec<String>, started: Instant) -> anyhow::Result<()> {
+/// What to know before so many are sent: from here on it is the source's rate limit that is measured.
+fn slowed(source: &Source, count: u32) -> Option<String> {
+    let rate = source.rate_limit().filter(|rate| count > rate.burst)?;
+    let Rate { requests, per, burst, on_limit } = rate;
+    let excess = match on_limit {
+        OnLimit::Defer => {
+            format!("accepted and deferred: about {:.0?} until the last is processed", behind(rate, count))
+        }
+        OnLimit::Reject => "refused with 429".to_owned(),
+    };
+    let name = source.name();
+    Some(format!(
+        "note: source `{name}` has a rate limit of {requests} in {per:?}, {burst} at once. What is above is {excess}.\n      \
+         To try how fast the gateway is, write rate_limit = \"off\" into the table of `{name}`, and start it again."
+    ))
+}
+
+/// How long a source's rate limit holds back the last of so many.
+fn behind(rate: &Rate, count: u32) -> Duration {
+    rate.per.saturating_mul(count.saturating_sub(rate.burst)) / rate.requests.max(1)
+}
+
+async fn wait_for(sender: &Arc<Sender>, events: Vec<String>, started: Instant, count: u32) -> anyhow::Result<()> {
+    let deferred = sender.source.rate_limit().map_or(Duration::ZERO, |rate| behind(rate, count));
+    let patience = fate::PATIENCE + deferred;
     let fates: Vec<_> = stream::iter(events)
         .map(|event| {
             let sender = Arc::clone(sender);
-            async move { fate::wait(&sender, &event, |_| {}).await }
+            async move { fate::wait(&sender, &event, patience, |_| {}).await }
         })
         .buffer_unordered(AT_ONCE)
         .collect()
@@ -63,8 +105,7 @@ async fn wait_for(sender: &Arc<Sender>, events: Vec<String>, started: Instant) -
         *statuses.entry(status).or_default() += 1;
     }
     tell(&statuses);
-    let done =
-        |fate: &Result<fate::Receipt, _>| matches!(fate, Ok(it) if it.status != lychgate_common::status::Status::Dead);
+    let done = |fate: &Result<fate::Receipt, _>| matches!(fate, Ok(it) if it.status != Status::Dead);
     match fates.iter().filter(|fate| !done(fate)).count() {
         0 => Ok(()),
         failed => bail!("{failed} of {} were not processed", fates.len()),
@@ -74,5 +115,23 @@ async fn wait_for(sender: &Arc<Sender>, events: Vec<String>, started: Instant) -
 fn tell(counts: &BTreeMap<String, u32>) {
     for (what, count) in counts {
         output::line(format_args!("{count:>8}  {what}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lychgate_common::source::preset;
+
+    use super::*;
+
+    #[test]
+    fn whoever_sends_more_than_the_rate_limit_lets_through_is_told_before() {
+        let source =
+            |name: &str| Source::new(name, (preset::named(name).unwrap().profile)(), &["secret".into()]).unwrap();
+        let note = slowed(&source("platform"), 500).unwrap();
+        assert!(note.contains("1000 in 60s, 100 at once") && note.contains("about 24s"), "{note}");
+        assert!(note.contains("rate_limit = \"off\""), "{note}");
+        assert_eq!(slowed(&source("platform"), 100), None);
+        assert_eq!(slowed(&source("generic"), 500), None);
     }
 }
