@@ -8,6 +8,7 @@ mod answer;
 mod apply;
 mod audit;
 mod campus;
+mod catalogue;
 mod claim;
 mod connect;
 mod dead_letter;
@@ -36,6 +37,7 @@ pub use self::{
         CampusClock, CampusListing, KnownMember, NewCampus, NewRun, Run, RunCause, RunCounts, RunEnd, RunPhase,
         SecretListing, StagedMember, Step,
     },
+    catalogue::Imported,
     claim::Claim,
     connect::{StoreSettings, UNREADABLE_DATABASE_URL, is_database_url},
     dead_letter::{DeadLetter, DeadLetterGroup, DeadLetterShown},
@@ -47,14 +49,14 @@ pub use self::{
     forward::Forwarding,
     group::{Group, GroupLimits, Weigh, Write},
     heartbeat::Heartbeat,
-    ibam::{Course, Granted, Imported, KnownUser, SignedIn, TagCourse, Tier},
+    ibam::{Course, Granted, KnownUser, SignedIn, TagCourse, Tier},
     partition::{BUCKET_DAYS, DAYS_AHEAD, Retention},
     record::{Bundle, Keys, NewEvent, Recorded, Recorder},
     replay::Standing,
     schema::Applied,
     security::{SecurityCount, SecurityEvent},
     settle::{AttemptError, Settled, Settlement, Settler, Verdict, WorkerName},
-    sleekapp::{KnownSale, OrderName},
+    sleekapp::{Assigned, KnownSale, PaymentName, Supplier},
     sweep::Backlog,
 };
 use crate::clock::Clock;

@@ -44,6 +44,7 @@ mod harness;
 mod ibam;
 mod ibam_equal_bodies;
 mod ibam_webhooks;
+mod order_of_payments;
 mod order_of_writes;
 mod own_handler;
 mod platform;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use lychgate_common::{
     change::{Change, Table},
     event::{Event, EventId},
-    store::{KnownSale, OrderName, Store},
+    store::{KnownSale, PaymentName, Store},
 };
 use lychgate_tests::Database;
 use lychgate_worker::{
@@ -165,7 +165,7 @@ async fn any_order_of_arrival_ends_in_the_same_rows() {
     }
     let order = "select status || ' ' || supplier_id from \"order\" where order_id = 'order_1'";
     assert_eq!(database.column(order).await, ["refunded acme"]);
-    assert_eq!(database.column("select status from \"order\" where order_id = 'pi_2'").await, ["merged"]);
+    assert_eq!(database.count("select count(*) from \"order\"").await, 1, "a payment is no order besides its own");
     let mails = database.column("select template || ' ' || status from email_queue order by 1").await;
     let expected = ["order_confirmation pending", "payment_failed pending", "payment_failed pending"];
     assert_eq!(mails, expected);
@@ -191,16 +191,16 @@ async fn an_orders_status_follows_from_its_facts() {
         ("confirmed_at = '2025-01-01', amount_paid = 10, amount_refunded = 0", "confirmed"),
         ("confirmed_at = '2025-01-01', amount_paid = 10, amount_refunded = 9", "partially_refunded"),
         ("confirmed_at = '2025-01-01', amount_paid = 10, amount_refunded = 10", "refunded"),
-        ("confirmed_at = '2025-01-01', merged_into = 'order'", "merged"),
     ]
     .into_iter()
     .enumerate()
     {
         let order = format!("order_{order}");
-        let insert = "insert into \"order\" (source, account, order_id) values ('s', '', $1)";
+        let insert = "insert into order_payment (source, account, payment_id) values ('s', '', $1)";
         client.execute(insert, &[&order]).await.unwrap();
         if !facts.is_empty() {
-            client.batch_execute(&format!("update \"order\" set {facts} where order_id = '{order}'")).await.unwrap();
+            let set = format!("update order_payment set {facts} where payment_id = '{order}'");
+            client.batch_execute(&set).await.unwrap();
         }
         let status: String =
             client.query_one("select status from \"order\" where order_id = $1", &[&order]).await.unwrap().get(0);
@@ -212,7 +212,7 @@ async fn an_orders_status_follows_from_its_facts() {
 async fn suppliers_are_chosen_by_priority_capacity_and_then_always_the_same_for_an_order() {
     let (store, database) = migrated().await;
     let chosen = async |order: &str| {
-        let name = OrderName { source: "stripe", account: "", order_id: order };
+        let name = PaymentName { source: "stripe", account: "", payment_id: order, order_id: None };
         store.known_sale(&name, None).await.unwrap().supplier_id
     };
     assert_eq!(chosen("o1").await, None);
@@ -232,7 +232,7 @@ async fn suppliers_are_chosen_by_priority_capacity_and_then_always_the_same_for_
     client.batch_execute("update supplier set capacity = 1 where supplier_id in ('a', 'b')").await.unwrap();
     for order in ["x", "y"] {
         let supplier = chosen(order).await.unwrap();
-        let insert = "insert into \"order\" (source, account, order_id, supplier_id, supplier_assigned_at)
+        let insert = "insert into order_payment (source, account, payment_id, supplier_id, supplier_assigned_at)
             values ('stripe', '', $1, $2, now())";
         client.execute(insert, &[&order, &supplier]).await.unwrap();
         client.execute("update supplier set capacity = 0 where supplier_id = $1", &[&supplier]).await.unwrap();
@@ -245,7 +245,7 @@ async fn suppliers_are_chosen_by_priority_capacity_and_then_always_the_same_for_
         .batch_execute("insert into stripe_customer (source, id, email) values ('stripe', 'cus_1', 'j@x.y')")
         .await
         .unwrap();
-    let name = OrderName { source: "stripe", account: "", order_id: "z" };
+    let name = PaymentName { source: "stripe", account: "", payment_id: "z", order_id: None };
     let known = store.known_sale(&name, Some("cus_1")).await.unwrap();
     assert_eq!(known, KnownSale { customer_email: Some("j@x.y".to_owned()), ..KnownSale::default() });
 }

@@ -7,7 +7,7 @@ mod look;
 mod magic;
 
 pub use self::{
-    catalogue::{Course, Imported, TagCourse, Tier},
+    catalogue::{Course, TagCourse, Tier},
     look::{Granted, KnownUser},
     magic::SignedIn,
 };

@@ -34,7 +34,7 @@ use crate::handler::{Cause, Failure, Handled, Handler};
 
 /// Every table that this handler changes.
 pub static TABLES: [&Table; 11] = [
-    &order::ORDER,
+    &order::PAYMENT,
     &order::HISTORY,
     &customer::CUSTOMER,
     &checkout::SESSION,

@@ -1,13 +1,12 @@
 //! The catalogue: which tag, course, bundle and plan of Systeme.io means what at IBAM. Read whole, for it is small;
-//! imported whole or in part, audited in the same transaction.
+//! imported whole or in part.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
-use tokio_postgres::types::Json;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::{
-    event::EventId,
-    store::{Store, StoreError},
+use crate::store::{
+    Store, StoreError,
+    catalogue::{Imported, Statements},
 };
 
 /// A tag gives a course.
@@ -58,23 +57,6 @@ pub struct Tier {
     pub tag: Option<String>,
 }
 
-/// What an import did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
-pub struct Imported {
-    /// Rows added or set.
-    pub set: u64,
-    /// Rows removed because the import was to replace everything.
-    pub removed: u64,
-}
-
-/// One table's statements.
-struct Statements {
-    list: &'static str,
-    set: &'static str,
-    remove: &'static str,
-    action: &'static str,
-}
-
 const TAGS: Statements = Statements {
     list: "/* ibam_tags */ select to_jsonb(t) from course_tag_map t order by tag, course_id",
     set: "/* ibam_tags_set */ insert into course_tag_map (tag, course_id)
@@ -84,6 +66,7 @@ const TAGS: Statements = Statements {
                  select from jsonb_populate_recordset(null::course_tag_map, $1::jsonb) r
                  where r.tag = t.tag and r.course_id = t.course_id)",
     action: "ibam.tags.import",
+    subject: "ibam",
 };
 
 const COURSES: Statements = Statements {
@@ -96,6 +79,7 @@ const COURSES: Statements = Statements {
     remove: "/* ibam_courses_remove */ delete from courses c where not exists (
                  select from jsonb_populate_recordset(null::courses, $1::jsonb) r where r.course_id = c.course_id)",
     action: "ibam.courses.import",
+    subject: "ibam",
 };
 
 const TIERS: Statements = Statements {
@@ -108,6 +92,7 @@ const TIERS: Statements = Statements {
     remove: "/* ibam_tiers_remove */ delete from membership_tiers t where not exists (
                  select from jsonb_populate_recordset(null::membership_tiers, $1::jsonb) r where r.tier = t.tier)",
     action: "ibam.tiers.import",
+    subject: "ibam",
 };
 
 impl Store {
@@ -167,36 +152,5 @@ impl Store {
     /// The store's; nothing is changed then.
     pub async fn import_ibam_tiers(&self, rows: &[Tier], replace: bool, actor: &str) -> Result<Imported, StoreError> {
         self.import(&TIERS, json!(rows), replace, actor).await
-    }
-
-    async fn catalogue<T: DeserializeOwned>(&self, statements: &Statements) -> Result<Vec<T>, StoreError> {
-        let client = self.client().await?;
-        let statement = client.prepare_cached(statements.list).await?;
-        let rows = client.query(&statement, &[]).await?;
-        let read = |row: &tokio_postgres::Row| serde_json::from_value(row.get(0));
-        rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| StoreError::Row(error.to_string()))
-    }
-
-    async fn import(
-        &self,
-        statements: &Statements,
-        rows: Value,
-        replace: bool,
-        actor: &str,
-    ) -> Result<Imported, StoreError> {
-        let now = self.clock().now();
-        let mut client = self.client().await?;
-        let tx = client.transaction().await?;
-        let removed = if replace { tx.execute(statements.remove, &[&Json(&rows)]).await? } else { 0 };
-        let set = tx.execute(statements.set, &[&Json(&rows)]).await?;
-        let detail = json!({ "set": set, "removed": removed });
-        tx.execute(
-            "/* ibam_import_audit */ insert into audit (id, at, actor, action, subject, detail)
-             values ($1, $2, $3, $4, 'ibam', $5)",
-            &[&EventId::new(now).uuid(), &now, &actor, &statements.action, &Json(detail)],
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(Imported { set, removed })
     }
 }

@@ -1,7 +1,8 @@
 //! Charges and their refunds.
 //!
 //! A charge of a payment intent does not touch its order (the intent's own events do), except that a refund is told on
-//! the charge, with the total so far. A charge without an intent, from the older API, is a payment itself.
+//! the charge, with the total so far, less again where one fails. A charge without an intent, from the older API, is a
+//! payment itself.
 
 use lychgate_common::{
     change::{Change, Table},
@@ -83,25 +84,36 @@ pub(super) fn changed(told: &Told<'_>, known: &KnownSale) -> Result<Vec<Change>,
         "captured" => 3,
         _ => 4,
     };
-    let mut changes = vec![told.merge(&CHARGE, row, told.refunded_share(refunded)? + along)?];
+    let mut changes = vec![told.merge(&CHARGE, row, told.refund_rank(refunded)? + along)?];
 
     let Some(name) = order::name(told)? else { return Ok(changes) };
-    let (amount, currency) = (charge.integer("amount")?, charge.text("currency")?);
+    let paid = || Ok::<_, Failure>((charge.integer("amount")?, charge.text("currency")?));
     let alone = charge.optional_id("payment_intent")?.is_none();
     match told.step() {
         "refunded" => {
+            let (_, currency) = paid()?;
             let facts = row! { "amount_refunded" => refunded };
-            let detail = json!({ "charge": id });
-            for order_id in [Some(&name.id), known.merged_into.as_ref()].into_iter().flatten() {
-                let money = (Some(refunded), Some(currency.as_str()));
-                changes.extend(order::changed(told, order_id, "refunded", facts.clone(), money, detail.clone())?);
+            let money = (Some(refunded), Some(currency.as_str()));
+            changes.extend(order::changed(told, &name, "refunded", facts, money, json!({ "charge": id }))?);
+        }
+        // A refund that failed gives its part back; of a charge that failed nothing can be refunded.
+        "updated" if charge.has("amount_refunded") && charge.optional_text("status")?.as_deref() != Some("failed") => {
+            let facts = row! { "amount_refunded" => refunded };
+            if told.refunded_before().is_some_and(|before| before != refunded) {
+                let currency = charge.optional_text("currency")?;
+                let money = (Some(refunded), currency.as_deref());
+                changes.extend(order::changed(told, &name, "refunded", facts, money, json!({ "charge": id }))?);
+            } else {
+                changes.extend(order::known_facts(told, &name, facts, told.refund_rank(refunded)?));
             }
         }
         "succeeded" if alone => {
+            let (amount, currency) = paid()?;
             let paid = order::Paid { amount, currency, by: id };
             changes.extend(order::confirmed(told, &name, known, &paid)?);
         }
         "failed" if alone => {
+            let (amount, currency) = paid()?;
             let said = (charge.optional_text("failure_code")?, charge.optional_text("failure_message")?);
             changes.extend(order::payment_failed(told, &name, known, (amount, &currency), said)?);
         }

@@ -1,7 +1,7 @@
 //! Checkout sessions: the session as it stands, and the order that it pays.
 //!
-//! Only the session may know the order's id, while its payment intent goes by its own: the intent's order is then marked
-//! as merged into the session's. Sessions that set up or subscribe pay no order.
+//! Only the session may know the order's id, in its metadata or as the reference that it was given: what its payment
+//! intent and charge say of themselves belongs to that order then. Sessions that set up or subscribe pay no order.
 
 use lychgate_common::{
     change::{Change, Table},
@@ -54,7 +54,7 @@ pub(super) fn changed(told: &Told<'_>, known: &KnownSale) -> Result<Vec<Change>,
     if let Some(email) = email {
         row.extend(row! { "email" => email });
     }
-    row.extend(row! { "order_id" => name.as_ref().map(|name| &name.id) });
+    row.extend(row! { "order_id" => name.as_ref().map(order::Name::told) });
     let completed = told.event.kind.ends_with("session.completed");
     let mut changes = vec![told.merge(&SESSION, row, if completed { 0 } else { 1 })?];
     let Some(name) = name else { return Ok(changes) };
@@ -65,7 +65,7 @@ pub(super) fn changed(told: &Told<'_>, known: &KnownSale) -> Result<Vec<Change>,
     let mut of_order = match told.step() {
         "expired" => {
             let facts = row! { "expired_at" => told.at };
-            order::changed(told, &name.id, "expired", facts, (Some(amount), Some(&currency)), json!({}))?
+            order::changed(told, &name, "expired", facts, (Some(amount), Some(&currency)), json!({}))?
         }
         "async_payment_failed" => {
             let message = "The payment was not completed by the bank.".to_owned();
@@ -73,14 +73,11 @@ pub(super) fn changed(told: &Told<'_>, known: &KnownSale) -> Result<Vec<Change>,
         }
         "completed" if !paid => {
             let facts = row! { "processing_at" => told.at };
-            order::changed(told, &name.id, "processing", facts, (Some(amount), Some(&currency)), json!({}))?
+            order::changed(told, &name, "processing", facts, (Some(amount), Some(&currency)), json!({}))?
         }
         _ => {
-            let by = match &name.payment {
-                Some(payment) => payment.clone(),
-                None => session.optional_id("payment_intent")?.map_or_else(|| session.text("id"), Ok)?,
-            };
-            order::confirmed(told, &name, known, &order::Paid { amount, currency: currency.clone(), by })?
+            let paid = order::Paid { amount, currency: currency.clone(), by: name.payment.clone() };
+            order::confirmed(told, &name, known, &paid)?
         }
     };
     if told.step() != "expired"
@@ -89,10 +86,5 @@ pub(super) fn changed(told: &Told<'_>, known: &KnownSale) -> Result<Vec<Change>,
         row.extend(row! { "amount" => amount, "currency" => currency });
     }
     changes.append(&mut of_order);
-    if let Some(payment) = name.payment.filter(|payment| *payment != name.id) {
-        let facts = row! { "merged_into" => name.id };
-        let detail = json!({ "into": name.id });
-        changes.extend(order::changed(told, &payment, "merged", facts, (None, None), detail)?);
-    }
     Ok(changes)
 }

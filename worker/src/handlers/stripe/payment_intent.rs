@@ -34,18 +34,11 @@ pub(super) fn changed(told: &Told<'_>, known: &KnownSale) -> Result<Vec<Change>,
             let reason = intent.optional_text("cancellation_reason")?;
             let facts = row! { "canceled_at" => told.at, "cancel_reason" => reason };
             let detail = json!({ "reason": reason, "payment": id });
-            order::changed(told, &name.id, "canceled", facts, (Some(amount), Some(&currency)), detail)?
+            order::changed(told, &name, "canceled", facts, (Some(amount), Some(&currency)), detail)?
         }
         _ => {
             let facts = row! { "processing_at" => told.at };
-            order::changed(
-                told,
-                &name.id,
-                "processing",
-                facts,
-                (Some(amount), Some(&currency)),
-                json!({ "payment": id }),
-            )?
+            order::changed(told, &name, "processing", facts, (Some(amount), Some(&currency)), json!({ "payment": id }))?
         }
     };
     // An abandoned attempt says nothing about what the order asks for now.

@@ -51,13 +51,20 @@ fn handle(kind: &str, object: &Value) -> Handled {
     handle_knowing(&event(kind, 0, object), &known()).unwrap()
 }
 
-/// The rows of one table, by change.
+/// The rows of one table, by change; what is said of one payment is one row.
 fn rows(handled: &Handled, table: &str) -> Vec<Row> {
-    let of = handled.changes.iter().filter(|change| change.table().name == table);
-    of.map(|change| match change {
-        Change::Merge { row, .. } | Change::Append { row, .. } => row.clone(),
-    })
-    .collect()
+    let mut rows: Vec<Row> = Vec::new();
+    for change in handled.changes.iter().filter(|change| change.table().name == table) {
+        let (Change::Merge { row, .. } | Change::Append { row, .. }) = change;
+        match rows
+            .last_mut()
+            .filter(|last| row.contains_key("payment_id") && last.get("payment_id") == row.get("payment_id"))
+        {
+            Some(last) => last.extend(row.clone()),
+            None => rows.push(row.clone()),
+        }
+    }
+    rows
 }
 
 fn the(handled: &Handled, table: &str, columns: &[&str]) -> Value {
@@ -124,7 +131,7 @@ fn a_succeeded_payment_confirms_the_order_assigns_a_supplier_and_queues_the_mail
     let columns =
         ["order_id", "amount", "currency", "amount_paid", "paid_by", "supplier_id", "confirmed_at", "customer_email"];
     let expected = json!(["order_1", 2000, "usd", 2000, "pi_1", "acme", "2025-01-15T12:00:00Z", "jane@example.com"]);
-    assert_eq!(the(&handled, "order", &columns), expected);
+    assert_eq!(the(&handled, "order_payment", &columns), expected);
     assert_eq!(the(&handled, "order_history", &["change", "amount"]), json!(["confirmed", 2000]));
     let mail = the(&handled, "email_queue", &["template", "recipient", "data", "dedupe_key"]);
     let data = json!({"order_id": "order_1", "amount": "20.00 USD"});
@@ -137,7 +144,7 @@ fn without_an_order_id_the_payment_is_its_own_order_and_numbers_may_be_text() {
     intent["metadata"] = json!({});
     intent["amount"] = json!("2000");
     let handled = handle("payment_intent.succeeded", &intent);
-    assert_eq!(the(&handled, "order", &["order_id", "amount"]), json!(["pi_1", 2000]));
+    assert_eq!(the(&handled, "order_payment", &["payment_id", "order_id", "amount"]), json!(["pi_1", "absent", 2000]));
 }
 
 #[test]
@@ -156,14 +163,14 @@ fn without_an_address_no_mail_is_queued_and_the_history_says_so() {
 fn without_a_free_supplier_the_order_is_confirmed_and_waits_for_one() {
     let event = event("payment_intent.succeeded", 0, &intent("succeeded"));
     let handled = handle_knowing(&event, &KnownSale::default()).unwrap();
-    assert_eq!(the(&handled, "order", &["paid_by", "supplier_id"]), json!(["pi_1", "absent"]));
+    assert_eq!(the(&handled, "order_payment", &["paid_by", "supplier_id"]), json!(["pi_1", "absent"]));
 }
 
 #[test]
 fn a_failed_payment_is_noted_and_its_customer_told_why() {
     let handled = handle("payment_intent.payment_failed", &intent("requires_payment_method"));
     let failure = "insufficient_funds: Your card has insufficient funds.";
-    assert_eq!(the(&handled, "order", &["failure", "confirmed_at"]), json!([failure, "absent"]));
+    assert_eq!(the(&handled, "order_payment", &["failure", "confirmed_at"]), json!([failure, "absent"]));
     let data =
         json!({"amount": "20.00 USD", "subject": "order order_1", "reason": "Your card has insufficient funds."});
     assert_eq!(the(&handled, "email_queue", &["template", "data"]), json!(["payment_failed", data]));
@@ -172,11 +179,11 @@ fn a_failed_payment_is_noted_and_its_customer_told_why() {
 #[test]
 fn processing_and_canceled_are_noted_without_a_mail() {
     let handled = handle("payment_intent.processing", &intent("processing"));
-    assert_eq!(the(&handled, "order", &["processing_at"]), json!(["2025-01-15T12:00:00Z"]));
+    assert_eq!(the(&handled, "order_payment", &["processing_at"]), json!(["2025-01-15T12:00:00Z"]));
     let mut canceled = intent("canceled");
     canceled["cancellation_reason"] = json!("abandoned");
     let handled = handle("payment_intent.canceled", &canceled);
-    assert_eq!(the(&handled, "order", &["cancel_reason", "amount"]), json!(["abandoned", "absent"]));
+    assert_eq!(the(&handled, "order_payment", &["cancel_reason", "amount"]), json!(["abandoned", "absent"]));
     assert!(rows(&handled, "email_queue").is_empty());
 }
 
@@ -198,9 +205,9 @@ fn a_checkout_is_kept_and_confirms_its_order_once_it_is_paid() {
     let columns = ["id", "payment_status", "order_id", "email", "amount_total"];
     let expected = json!(["cs_1", "paid", "order_1", "jane@example.com", 2000]);
     assert_eq!(the(&paid, "stripe_checkout_session", &columns), expected);
-    let orders = rows(&paid, "order");
-    assert_eq!((&orders[0]["order_id"], &orders[0]["amount_paid"]), (&json!("order_1"), &json!(2000)));
-    assert_eq!((&orders[1]["order_id"], &orders[1]["merged_into"]), (&json!("pi_1"), &json!("order_1")));
+    let orders = rows(&paid, "order_payment");
+    let told = ["payment_id", "order_id", "amount_paid"].map(|column| orders[0][column].clone());
+    assert_eq!(told, [json!("pi_1"), json!("order_1"), json!(2000)]);
     // The same key as the intent's own event: one mail.
     assert_eq!(the(&paid, "email_queue", &["dedupe_key"]), json!(["order_confirmation/stripe//pi_1"]));
 
@@ -214,7 +221,44 @@ fn a_checkout_is_kept_and_confirms_its_order_once_it_is_paid() {
     left["payment_intent"] = Value::Null;
     left["metadata"] = json!({});
     let expired = handle("checkout.session.expired", &left);
-    assert_eq!(the(&expired, "order", &["order_id", "expired_at"]), json!(["cart_9", "2025-01-15T12:00:00Z"]));
+    assert_eq!(the(&expired, "order_payment", &["order_id", "expired_at"]), json!(["cart_9", "2025-01-15T12:00:00Z"]));
+}
+
+#[test]
+fn a_checkouts_reference_names_the_order_unless_the_metadata_does() {
+    let mut session = session("paid");
+    session["metadata"] = json!({});
+    let handled = handle("checkout.session.completed", &session);
+    assert_eq!(the(&handled, "order_payment", &["payment_id", "order_id"]), json!(["pi_1", "cart_9"]));
+    assert_eq!(the(&handled, "email_queue", &["data"])[0]["order_id"], "cart_9");
+    // The intent's own word counts for more, though it be older.
+    let later = event("checkout.session.completed", 9, &session);
+    let events = [later, event("payment_intent.succeeded", 0, &intent("succeeded"))];
+    for arrived in [[&events[0], &events[1]], [&events[1], &events[0]]] {
+        let key = ["stripe", "", "pi_1"].map(|part| format!("\"{part}\"")).to_vec();
+        assert_eq!(model(arrived)[&("order_payment", key)]["order_id"].1, "order_1");
+    }
+}
+
+#[test]
+fn a_charge_that_was_refunded_less_in_the_end_says_so_whichever_comes_first() {
+    let with_before = |kind: &str, now: i64, before: i64| {
+        let mut event = event(kind, 20, &charge(now));
+        let mut body: Value = serde_json::from_slice(&event.body).unwrap();
+        body["data"]["previous_attributes"] = json!({ "amount_refunded": before });
+        event.body = Bytes::from(body.to_string());
+        event
+    };
+    let events = [with_before("charge.refunded", 2000, 0), with_before("charge.updated", 0, 2000)];
+    for arrived in [[&events[0], &events[1]], [&events[1], &events[0]]] {
+        let key = ["stripe", "", "pi_1"].map(|part| format!("\"{part}\"")).to_vec();
+        assert_eq!(model(arrived)[&("order_payment", key)]["amount_refunded"].1, 0);
+    }
+    // Its description was edited.
+    assert!(rows(&handle("charge.updated", &charge(500)), "order_history").is_empty());
+    let mut failed = charge(0);
+    failed["status"] = json!("failed");
+    assert!(rows(&handle("charge.updated", &failed), "order_payment").is_empty());
 }
 
 #[test]
@@ -234,9 +278,9 @@ fn charges_and_refunds_are_kept_and_a_refund_reaches_the_order() {
     let columns = ["id", "status", "payment_intent_id", "email", "amount", "disputed"];
     let expected = json!(["ch_1", "succeeded", "pi_1", "jane@example.com", 2000, false]);
     assert_eq!(the(&handled, "stripe_charge", &columns), expected);
-    assert!(rows(&handled, "order").is_empty(), "the intent confirms it");
+    assert!(rows(&handled, "order_payment").is_empty(), "the intent confirms it");
     let handled = handle("charge.refunded", &charge(500));
-    assert_eq!(the(&handled, "order", &["order_id", "amount_refunded"]), json!(["order_1", 500]));
+    assert_eq!(the(&handled, "order_payment", &["order_id", "amount_refunded"]), json!(["order_1", 500]));
     for kind in ["refund.created", "refund.updated", "charge.refund.updated", "refund.failed"] {
         let handled = handle(kind, &refund("succeeded"));
         assert_eq!(
@@ -253,7 +297,7 @@ fn a_charge_without_an_intent_is_a_payment_itself() {
     charge["payment_intent"] = Value::Null;
     charge["metadata"] = json!({});
     let handled = handle("charge.succeeded", &charge);
-    assert_eq!(the(&handled, "order", &["order_id", "paid_by"]), json!(["ch_1", "ch_1"]));
+    assert_eq!(the(&handled, "order_payment", &["payment_id", "paid_by"]), json!(["ch_1", "ch_1"]));
     charge["status"] = json!("failed");
     let handled = handle("charge.failed", &charge);
     assert_eq!(the(&handled, "email_queue", &["template"]), json!(["payment_failed"]));
@@ -414,8 +458,9 @@ fn the_story_ends_with_a_refunded_order_and_everything_declared() {
         let key = key.iter().map(|part| format!("\"{part}\"")).collect();
         rows[&(table, key)][column].1.clone()
     };
-    let order = |column| cell("order", &["stripe", "", "order_1"], column);
+    let order = |column| cell("order_payment", &["stripe", "", "pi_1"], column);
     assert_eq!((order("amount_refunded"), order("supplier_id")), (json!(2000), json!("acme")));
+    assert_eq!(order("order_id"), "order_1");
     assert_eq!(order("confirmed_at"), "2025-01-15T12:00:05Z");
     assert_eq!(cell("stripe_subscription", &["stripe", "sub_1"], "status"), "canceled");
     assert_eq!(cell("stripe_invoice", &["stripe", "in_1"], "status"), "paid");
