@@ -80,7 +80,7 @@ pub(crate) enum Command {
 /// Options of `up`.
 #[derive(Clone, PartialEq, Eq, Debug, Args)]
 pub(crate) struct UpOptions {
-    /// Directory for everything that is kept: settings, database, log; delete it to start afresh
+    /// Directory for everything that is kept: settings, database, log; to start afresh, delete what `up` names
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub(crate) data: PathBuf,
     /// Address for the senders; port 0 picks a free one [default: 127.0.0.1:8080]

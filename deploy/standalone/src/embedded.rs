@@ -86,6 +86,11 @@ impl Embedded {
         self.place.cluster.clone()
     }
 
+    /// The directory of its own where its files are, if they could not be in the data directory.
+    pub(crate) fn home_elsewhere(&self, data: &Path) -> Option<&Path> {
+        self.place.cluster.parent().filter(|home| *home != data)
+    }
+
     /// Shuts it down in order and waits for it. Done by `Drop` as well; this one is visible in the caller's order of
     /// stopping.
     pub(crate) fn stop(self) {

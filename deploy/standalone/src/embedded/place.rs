@@ -26,6 +26,8 @@ pub(super) const SOCKET_NAME: &str = ".s.PGSQL.5432";
 pub(super) const LOCK: &str = "lock";
 /// Where clusters stand that cannot stand in the data directory.
 pub(super) const ELSEWHERE: &str = "/var/lib/lychgate";
+/// The file in such a cluster's home that says which link leads there.
+const OWNER: &str = "link";
 
 /// A data directory that is ours alone as long as this value lives.
 #[derive(Debug)]
@@ -121,13 +123,20 @@ impl Place {
         }
         let link = data.file("postgres");
         if !link.exists() && !reachable(data.path(), account) {
-            let elsewhere = build_elsewhere(&link)?;
+            let elsewhere = build_elsewhere(&link, Path::new(ELSEWHERE))?;
             note(format!(
                 "{} cannot be entered by {}, under which PostgreSQL has to run: its files are in {}",
                 data.path().display(),
                 account.name,
                 elsewhere.display()
             ));
+            for left in left_behind(&link, &elsewhere, Path::new(ELSEWHERE)) {
+                note(format!(
+                    "{} has the database of a data directory that stood here before; if that was deleted, not moved: rm -r {}",
+                    left.display(),
+                    super::shell_word(&left)
+                ));
+            }
         }
         let cluster = link.canonicalize().unwrap_or(link);
         let parent = cluster.parent().unwrap_or(data.path()).to_path_buf();
@@ -161,9 +170,9 @@ fn reachable(directory: &Path, account: &Account) -> bool {
 
 /// Makes a home of its own under [`ELSEWHERE`] for the cluster, and the link that leads to it. Its name comes from the
 /// link's place and the moment's process, so that a deleted data directory begins afresh.
-fn build_elsewhere(link: &Path) -> Result<PathBuf, EmbeddedError> {
+fn build_elsewhere(link: &Path, under: &Path) -> Result<PathBuf, EmbeddedError> {
     let seed = [link.as_os_str().as_bytes(), &std::process::id().to_le_bytes()].concat();
-    let mut home = Path::new(ELSEWHERE).join(short_hash(&seed));
+    let mut home = under.join(short_hash(&seed));
     for number in 2.. {
         if !home.exists() {
             break;
@@ -171,9 +180,11 @@ fn build_elsewhere(link: &Path) -> Result<PathBuf, EmbeddedError> {
         home.set_extension(number.to_string());
     }
     fs::create_dir_all(&home).map_err(EmbeddedError::file("create", &home))?;
-    for directory in [Path::new(ELSEWHERE), &home] {
+    for directory in [under, &home] {
         expose(directory)?;
     }
+    let owner = home.join(OWNER);
+    fs::write(&owner, link.as_os_str().as_bytes()).map_err(EmbeddedError::file("write", &owner))?;
     let cluster = home.join("postgres");
     // A dangling link is replaced: its cluster is gone, so there is nothing to keep.
     if fs::symlink_metadata(link).is_ok() {
@@ -182,6 +193,14 @@ fn build_elsewhere(link: &Path) -> Result<PathBuf, EmbeddedError> {
     fs::create_dir(&cluster).map_err(EmbeddedError::file("create", &cluster))?;
     symlink(&cluster, link).map_err(EmbeddedError::file("create", link))?;
     Ok(cluster)
+}
+
+/// The homes that were made for this link before, and that it does not lead to. Never removed by us: their data directory
+/// may have been moved, and its own link still leads there.
+fn left_behind(link: &Path, cluster: &Path, under: &Path) -> Vec<PathBuf> {
+    let homes = fs::read_dir(under).into_iter().flatten().flatten().map(|entry| entry.path());
+    let of_link = |home: &PathBuf| fs::read(home.join(OWNER)).is_ok_and(|owner| owner == link.as_os_str().as_bytes());
+    homes.filter(|home| Some(home.as_path()) != cluster.parent()).filter(of_link).collect()
 }
 
 /// The directory for the socket: beside the cluster, or, where that path is too long for a socket, a short one under
@@ -228,6 +247,18 @@ mod tests {
         let data = DataDir::ephemeral().unwrap();
         let error = DataDir::open(data.path()).unwrap_err().to_string();
         assert!(error.contains(&std::process::id().to_string()) && error.contains("--data"), "{error}");
+    }
+
+    #[test]
+    fn a_cluster_whose_data_directory_was_deleted_is_found_again_by_the_next_one_in_its_place() {
+        let data = DataDir::ephemeral().unwrap();
+        let (link, under) = (data.file("postgres"), data.file("elsewhere"));
+        let first = build_elsewhere(&link, &under).unwrap();
+        assert_eq!(left_behind(&link, &first, &under), [] as [PathBuf; 0]);
+        fs::remove_file(&link).unwrap();
+        let second = build_elsewhere(&link, &under).unwrap();
+        assert_eq!(left_behind(&link, &second, &under), [first.parent().unwrap()]);
+        assert_eq!(link.canonicalize().unwrap(), second.canonicalize().unwrap());
     }
 
     #[test]

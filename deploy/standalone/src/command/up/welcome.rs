@@ -45,10 +45,17 @@ impl Welcome<'_> {
         }
         if let Some(embedded) = self.embedded {
             text.push_str(&format!("\nLook inside:\n  {}\n", embedded.psql()));
+            let data = self.data.display();
+            let everything = match embedded.home_elsewhere(self.data) {
+                None => format!("Everything is in {data}; delete it to start afresh."),
+                Some(home) => format!(
+                    "Everything is in {data} and, for PostgreSQL may not enter that, in {}; delete both to start afresh.",
+                    home.display()
+                ),
+            };
             text.push_str(&format!(
-                "\nEverything is in {}; delete it to start afresh. For production give it a PostgreSQL and a RabbitMQ of their\n\
-                 own: `[database] url` and `[broker] url` in the settings, then `lychgate gateway` and `lychgate worker`.\n",
-                self.data.display()
+                "\n{everything} For production give it a PostgreSQL and a RabbitMQ of their\n\
+                 own: `[database] url` and `[broker] url` in the settings, then `lychgate gateway` and `lychgate worker`.\n"
             ));
         }
         text.push_str("\nCtrl-C stops it.\n");
