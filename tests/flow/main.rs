@@ -26,6 +26,7 @@ macro_rules! on_both {
 mod accepts_once;
 mod apply;
 mod arrays;
+mod arrives_in_any_order;
 mod atomic_guide;
 mod broker_down;
 mod campus;

@@ -16,6 +16,7 @@ use lychgate_common::{
         sample::{self, Draft},
     },
 };
+use lychgate_tests::{sender::faithflow, stage::QueueKind};
 use lychgate_worker::{
     handler::{Failure, Handler},
     handlers::{
@@ -28,7 +29,10 @@ use lychgate_worker::{
 };
 use serde_json::{Value, json};
 
-use crate::rows::migrated;
+use crate::{
+    campus::{CHURCH, Campus, MEMBER},
+    rows::migrated,
+};
 
 /// A source that names events as the preset does; how it authenticates is no matter here.
 fn naming(preset: &Preset) -> Source {
@@ -180,4 +184,53 @@ async fn what_a_handler_cannot_do_without_the_gateway_asks_for() {
     assert_eq!(of("platform user.created"), ["/data/user/id", "/data/user/username", "/data/user", "/data"]);
     assert!(of("stripe payment_intent.succeeded").contains(&"/data/object/amount"));
     assert!(of("service user.behavior").contains(&"/data/events/0/timestamp"));
+}
+
+/// FaithFlow's handler asks a core system, so its events go through the real binaries; what they need, they need in
+/// document B's own words.
+#[tokio::test]
+async fn no_member_event_becomes_a_dead_letter_for_a_field_that_was_missing_or_of_another_type() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let odd =
+        [json!(null), json!(true), json!([true]), json!({"x": 1}), json!(""), json!(" "), json!("a\0b"), json!(7)];
+    let (mut refused, mut accepted, mut n) = (Vec::new(), Vec::new(), 0);
+    for kind in ["member.created", "member.updated", "member.deleted"] {
+        let whole = json!({"event_type": kind, "church_id": CHURCH, "member_id": MEMBER,
+            "timestamp": lychgate_tests::sender::now_text(), "n": 0});
+        let mut all = Vec::new();
+        pointers(&whole, "", &mut all);
+        for pointer in all.iter().filter(|pointer| **pointer != "/n") {
+            let forms = odd.iter().map(|value| with(&whole, pointer, value.clone()));
+            for body in std::iter::once(without(&whole, pointer)).chain(forms) {
+                n += 1;
+                let body = with(&body, "/n", json!(n));
+                let reply = campus.stage.send(&faithflow(&campus.secret, body.to_string().into_bytes())).await;
+                match reply.status {
+                    // Some are answered with what became of them: 404, "Member not found".
+                    _ if reply.header("lychgate-event-id").is_some() => accepted.push((reply.event_id(), body)),
+                    400 | 404 => refused.push((kind, pointer.clone(), reply.detail())),
+                    _ => panic!("{reply:?} to {body}"),
+                }
+            }
+        }
+        let says = |pointer: &str, words: &str| {
+            refused.iter().any(|(of, at, said)| *of == kind && at == pointer && said == words)
+        };
+        assert!(says("/member_id", "Missing member_id in payload"), "{refused:?}");
+        assert!(says("/church_id", "Missing campus_id in payload"), "{refused:?}");
+    }
+    for (id, body) in &accepted {
+        let settled =
+            format!("select finished_at::text from event_state where id = '{id}' and finished_at is not null");
+        lychgate_tests::eventually("it is settled", async || {
+            match campus.stage.database.column(&settled).await.is_empty() {
+                true => Err(format!("{body} waits")),
+                false => Ok(()),
+            }
+        })
+        .await;
+    }
+    let classes = campus.stage.database.column("select distinct class from dead_letter").await;
+    assert!(classes.iter().any(|class| class == "member_not_found"), "a member of another name: {classes:?}");
+    assert!(!classes.iter().any(|class| class == "missing_field" || class == "wrong_type"), "{classes:?}");
 }

@@ -84,7 +84,8 @@ pub(crate) fn was_deleted_in_core(known: &KnownMember) -> bool {
 pub(crate) fn create(campus: &Campus, member: &CoreMember, stamp: &Stamp) -> Change {
     let mut change = upsert(campus, member, stamp);
     if let Change::Merge { row, .. } = &mut change {
-        row.insert("is_archived".to_owned(), false.into());
+        // All three: each column has a version of its own, and a late deletion must not leave its reason behind.
+        row.extend(row! { "is_archived" => false, "archived_reason" => Value::Null, "archived_at" => Value::Null });
     }
     change
 }
