@@ -36,6 +36,7 @@ mod database_down;
 mod dead_letters;
 mod document_examples;
 mod documents;
+mod embeddings;
 mod fairness;
 mod faithflow;
 mod first_contact;
