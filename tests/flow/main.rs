@@ -29,6 +29,7 @@ mod arrays;
 mod arrives_in_any_order;
 mod atomic_guide;
 mod broker_down;
+mod buries;
 mod campus;
 mod campuses;
 mod certified;
