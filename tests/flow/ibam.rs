@@ -21,7 +21,7 @@ use lychgate_worker::{
 
 use crate::rows::{migrated, record};
 
-fn handler(store: &Store, preset: &str) -> SystemeIo {
+pub(crate) fn handler(store: &Store, preset: &str) -> SystemeIo {
     let forgetful = IbamSettings { catalogue_memory: Duration::ZERO, ..IbamSettings::default() };
     let handlers = SystemeIo::handlers(store.clone(), None, &forgetful);
     handlers.into_iter().find(|(name, _)| *name == preset).unwrap().1
@@ -34,7 +34,7 @@ async fn handled(store: &Store, preset: &str, kind: &str, body: &str) -> Result<
     Ok(event)
 }
 
-async fn catalogue(store: &Store) {
+pub(crate) async fn catalogue(store: &Store) {
     let tags = [TagCourse { tag: "member".into(), course_id: "welcome".into() }];
     let course = Course {
         course_id: "foundations".into(),

@@ -46,6 +46,8 @@ mod handshakes;
 mod harness;
 mod ibam;
 mod ibam_equal_bodies;
+mod ibam_order;
+mod ibam_roles;
 mod ibam_webhooks;
 mod order_of_payments;
 mod order_of_writes;

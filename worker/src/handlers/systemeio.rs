@@ -99,9 +99,10 @@ impl SystemeIo {
 
     async fn changes(&self, event: &Event, in_earnest: bool) -> Result<Handled, Failure> {
         let payload = fields::parse(&event.body)?;
+        let message_id = self.rooms.store.ibam_message_id(event.id).await.map_err(ours)?;
         let stamp = match self.speaks {
-            Speaks::Learning => Stamp::of(event),
-            Speaks::Memberships | Speaks::Leaders => Stamp::of_body(event, &payload)?,
+            Speaks::Learning => Stamp::of(event, message_id.as_deref()),
+            Speaks::Memberships | Speaks::Leaders => Stamp::of_body(event, message_id.as_deref(), &payload)?,
         };
         let own = match self.speaks {
             Speaks::Learning => None,

@@ -4,7 +4,10 @@
 
 use jiff::Timestamp;
 
-use crate::store::{Store, StoreError};
+use crate::{
+    event::EventId,
+    store::{Store, StoreError},
+};
 
 /// Deeper hierarchies than this are nobody's.
 const DEPTH: i32 = 1000;
@@ -30,6 +33,16 @@ pub struct Granted {
 }
 
 impl Store {
+    /// The id under which the sender told of an event; `None` where it told none, and of events that are only rehearsed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn ibam_message_id(&self, id: EventId) -> Result<Option<String>, StoreError> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached("/* ibam_message_id */ select key from event where id = $1").await?;
+        Ok(client.query_opt(&statement, &[&id.uuid()]).await?.and_then(|row| row.get(0)))
+    }
+
     /// What is stored of the person with this e-mail address (in lower case).
     ///
     /// # Errors

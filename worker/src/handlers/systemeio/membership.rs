@@ -168,6 +168,7 @@ fn membership(stamp: &Stamp<'_>, contact: &Contact, said: &Said<'_>, catalogue: 
         (_, Some(until)) => {
             let row = row! { "email" => contact.email, "via" => said.via, "until" => until };
             changes.push(Change::merge(&ACCESS_LEVELS, row, stamp.version.clone()));
+            changes.push(access_line(stamp, contact, said.via, None, "membership_cancelled", Some(until)));
         }
         (_, None) => {
             changes.extend(access(stamp, contact, said.via, NONE, &format!("membership_{}", said.status), None));
@@ -187,7 +188,20 @@ fn access(
     let row = row! {
         "email" => contact.email, "via" => via, "level" => level, "reason" => reason, "since" => stamp.at, "until" => until,
     };
-    let history = row! {
+    let line = access_line(stamp, contact, via, Some(level), reason, until);
+    vec![Change::merge(&ACCESS_LEVELS, row, stamp.version.clone()), line]
+}
+
+/// A line of history. `level`: `None` where only its end has changed.
+fn access_line(
+    stamp: &Stamp<'_>,
+    contact: &Contact,
+    via: &str,
+    level: Option<&str>,
+    reason: &str,
+    until: Option<Timestamp>,
+) -> Change {
+    let row = row! {
         "event_id" => stamp.event.id,
         "source" => *stamp.event.source,
         "email" => contact.email,
@@ -195,8 +209,9 @@ fn access(
         "level" => level,
         "reason" => reason,
         "at" => stamp.at,
+        "until" => until,
     };
-    vec![Change::merge(&ACCESS_LEVELS, row, stamp.version.clone()), Change::append(&ACCESS_LEVEL_HISTORY, history)]
+    Change::append(&ACCESS_LEVEL_HISTORY, row)
 }
 
 fn payment(

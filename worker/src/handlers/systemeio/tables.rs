@@ -54,8 +54,8 @@ pub(super) static PAYMENTS: Table = Table {
 
 pub(super) static PAYMENT_HISTORY: Table = Table {
     name: "payment_history",
-    key: &["event_id"],
-    columns: &["source", "payment_id", "email", "change", "at", "amount_cents", "currency"],
+    key: &["payment_id", "change", "at"],
+    columns: &["event_id", "source", "email", "amount_cents", "currency"],
 };
 
 pub(super) static MEMBERSHIPS: Table =
@@ -95,7 +95,7 @@ pub(super) static ACCESS_LEVELS: Table =
 pub(super) static ACCESS_LEVEL_HISTORY: Table = Table {
     name: "access_level_history",
     key: &["event_id"],
-    columns: &["source", "email", "via", "level", "reason", "at"],
+    columns: &["source", "email", "via", "level", "reason", "at", "until"],
 };
 
 pub(super) static ORGANISATIONS: Table =

@@ -56,7 +56,7 @@ fn catalogue() -> Catalogue {
 
 fn learning(event: &Event, given: &[Granted]) -> Result<Vec<Change>, Failure> {
     let payload = fields::parse(&event.body)?;
-    let stamp = Stamp::of(event);
+    let stamp = Stamp::of(event, None);
     let Some(told) = Told::read(&event.kind, &payload)? else { return Ok(Vec::new()) };
     let known = KnownUser::default();
     let mut changes = user::complete(&stamp, &told.contact, &known, Account::Local, None);
@@ -184,8 +184,13 @@ fn the_automation_rules_course_enrolment_is_an_enrolment() {
         json!([row["course_id"], row["via"], row["access_type"]]),
         json!(["foundations", "systeme", "full_access"])
     );
-    let profile = &rows(&changes, "user_profiles")[0];
-    assert_eq!((&profile["first_name"], profile.get("name"), profile.get("fields")), (&json!("Jane"), None, None));
+    let told: Vec<_> = changes.iter().filter(|change| change.table().name == "user_profiles").collect();
+    let [Change::Merge { row: sure, version, .. }, Change::Merge { row: thin, version: oldest, .. }] = told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((&sure["first_name"], sure.get("name"), sure.get("fields")), (&json!("Jane"), None, None));
+    assert_eq!((&thin["name"], &thin["fields"]), (&json!("Jane"), &json!({"first_name": "Jane"})));
+    assert!(oldest < version, "what is whole is never replaced by a part");
 }
 
 #[test]
@@ -222,7 +227,7 @@ fn what_is_missing_or_wrong_is_a_permanent_failure_that_names_its_pointer() {
 #[test]
 fn a_token_is_stored_as_its_hash_with_the_profile_or_replaces_an_expired_one() {
     let event = event("CONTACT_CREATED", 0, &json!({"contact": contact(&[])}));
-    let stamp = Stamp::of(&event);
+    let stamp = Stamp::of(&event, None);
     let person = Contact { email: "a@b.c".into(), ..Contact::default() };
     let token = NewToken { token: MagicToken::generate().unwrap(), now: noon(), page: None };
     let fresh = user::complete(&stamp, &person, &KnownUser::default(), Account::Local, Some(&token));
@@ -252,7 +257,7 @@ fn member(kind: &str, data: Value) -> Result<Vec<Change>, Failure> {
     let payload = fields::parse(&event.body)?;
     let data = Fields::root(&payload)?.object("data")?;
     let contact = Contact::read(&data.object("contact")?)?;
-    Ok(membership::told(&Stamp::of(&event), &contact, &data, &catalogue())?.unwrap_or_default())
+    Ok(membership::told(&Stamp::of(&event, None), &contact, &data, &catalogue())?.unwrap_or_default())
 }
 
 #[test]
@@ -267,6 +272,8 @@ fn membership_subscription_payment_and_access_each_have_state_and_history() {
     let until = json!({"ends_at": "2026-10-27T12:00:00Z"});
     let running = member("membership.cancelled", of("membership", until)).unwrap();
     assert_eq!(rows(&running, "access_levels")[0].get("level"), None, "what is paid for runs out by itself");
+    let line = &rows(&running, "access_level_history")[0];
+    assert_eq!((&line["level"], &line["until"]), (&json!(null), &json!("2026-10-27T12:00:00Z")));
     let late = member("subscription.past_due", of("subscription", json!({"id": "s"}))).unwrap();
     assert_eq!(rows(&late, "subscriptions")[0]["status"], "past_due");
     assert_eq!(rows(&late, "subscription_history").len(), 1);
@@ -283,7 +290,7 @@ fn membership_subscription_payment_and_access_each_have_state_and_history() {
 fn a_sale_of_a_tiers_plan_makes_a_member_and_a_subscriber() {
     let event = event("SALE_NEW", 0, &sale());
     let told = Told::read("SALE_NEW", &sale()).unwrap().unwrap();
-    let changes = membership::of_systeme(&Stamp::of(&event), &told, &catalogue());
+    let changes = membership::of_systeme(&Stamp::of(&event, None), &told, &catalogue());
     let row = &rows(&changes, "memberships")[0];
     assert_eq!(json!([row["tier"], row["via"], row["status"]]), json!(["gold", "order:9", "active"]));
     assert_eq!(rows(&changes, "subscriptions")[0]["subscription_id"], "order:9");
@@ -295,7 +302,7 @@ fn leader(kind: &str, data: Value, above: &[&str]) -> Result<Vec<Change>, Failur
     let payload = fields::parse(&event.body)?;
     let data = Fields::root(&payload)?.object("data")?;
     let above: Vec<String> = above.iter().map(|id| (*id).to_owned()).collect();
-    let stamp = Stamp::of(&event);
+    let stamp = Stamp::of(&event, None);
     match church_leader::Kind::of(kind).unwrap() {
         church_leader::Kind::Leader(step) => {
             let contact = Contact::read(&data.object("contact")?)?;
@@ -338,7 +345,7 @@ fn a_leader_tag_is_a_role_in_the_organisation_that_the_contact_names() {
     let body = json!({"contact": person, "tag": {"id": 1, "name": "Leader: Elder"}});
     let of = |kind: &str, body: &Value| {
         let told = Told::read(kind, body).unwrap().unwrap();
-        church_leader::of_systeme(&Stamp::of(&event(kind, 0, body)), &told)
+        church_leader::of_systeme(&Stamp::of(&event(kind, 0, body), None), &told)
     };
     assert!(of("CONTACT_TAG_ADDED", &body).unwrap_err().cause().message.contains("holds no organisation"));
     person["fields"] = json!([{"slug": "church", "value": "church-7"}]);

@@ -8,6 +8,8 @@
 use jiff::Timestamp;
 use lychgate_common::{change::Version, event::Event};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::{Uuid, Version as Kind};
 
 use super::{
     contact::{Contact, Tag},
@@ -25,21 +27,43 @@ pub(super) struct Stamp<'e> {
 }
 
 impl<'e> Stamp<'e> {
-    pub(super) fn of(event: &'e Event) -> Self {
-        let at = event.effective_at().min(event.received_at);
-        Self { event, at, version: Version::at(at, event.id) }
+    /// `message_id`: what the sender numbers its events by.
+    pub(super) fn of(event: &'e Event, message_id: Option<&str>) -> Self {
+        Self::at(event, message_id, event.effective_at())
     }
 
     /// As of `created_at` of the body, which is signed; for events of the shapes that are ours.
     ///
     /// # Errors
     /// Permanent, where it is no time.
-    pub(super) fn of_body(event: &'e Event, payload: &Value) -> Result<Self, Failure> {
-        let Some(told) = Fields::root(payload)?.optional_time("created_at")? else { return Ok(Self::of(event)) };
+    pub(super) fn of_body(event: &'e Event, message_id: Option<&str>, payload: &Value) -> Result<Self, Failure> {
+        let told = Fields::root(payload)?.optional_time("created_at")?;
+        Ok(Self::at(event, message_id, told.unwrap_or_else(|| event.effective_at())))
+    }
+
+    fn at(event: &'e Event, message_id: Option<&str>, told: Timestamp) -> Self {
         let at = told.min(event.received_at);
-        Ok(Self { event, at, version: Version::at(at, event.id) })
+        Self { event, at, version: Version::told(at, &tie(event, message_id)) }
     }
 }
+
+/// Decides between events of one second, which is all that the sender's times tell: Systeme.io's message ids are UUIDv7
+/// and grow. Without one, what ends something comes after what begins it, and then the bytes decide: never who arrived
+/// first.
+fn tie(event: &Event, message_id: Option<&str>) -> String {
+    let numbered = message_id.and_then(|id| Uuid::try_parse(id).ok());
+    if let Some(id) = numbered.filter(|id| id.get_version() == Some(Kind::SortRand)) {
+        return id.to_string();
+    }
+    let kind = event.kind.to_lowercase();
+    let rank = u8::from(ENDS.iter().any(|end| kind.ends_with(end)));
+    let digest = Sha256::new().chain_update(&*kind).chain_update(&event.body).finalize();
+    digest.iter().take(8).fold(rank.to_string(), |tie, byte| format!("{tie}{byte:02x}"))
+}
+
+/// How the types end that tell of an end.
+const ENDS: [&str; 9] =
+    ["removed", "canceled", "cancelled", "refunded", "unenrolled", "expired", "withdrawn", "revoked", "deleted"];
 
 /// What happened to a contact.
 #[derive(Clone, PartialEq, Debug)]

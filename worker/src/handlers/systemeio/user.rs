@@ -71,6 +71,7 @@ pub(super) fn complete(
         only_existing: false,
     });
     changes.extend(token.and_then(|new| mail(stamp, contact, known, new)));
+    changes.extend(thin(stamp, contact));
     if let (Some(mut columns), Some(new)) = (replacement, token) {
         columns.insert("email".to_owned(), contact.email.as_str().into());
         // As new as its making, not as the event: an old event's token is no older for that.
@@ -118,6 +119,22 @@ fn mail(stamp: &Stamp<'_>, contact: &Contact, known: &KnownUser, new: &NewToken)
         "event_id" => stamp.event.id,
     };
     Some(Change::append(&EMAIL_QUEUE, row))
+}
+
+/// What a sender that knows only a part knows of the name and the fields: better than nothing, and older than anything,
+/// so that it never replaces the whole.
+fn thin(stamp: &Stamp<'_>, contact: &Contact) -> Option<Change> {
+    let sure = profile(contact);
+    let mut row = row! { "email" => contact.email };
+    let mut fill = |column: &str, value: Option<Value>| {
+        if let Some(value) = value.filter(|_| !sure.contains_key(column)) {
+            row.insert(column.to_owned(), value);
+        }
+    };
+    fill("name", contact.name().map(Value::from));
+    fill("fields", (!contact.fields.is_empty()).then(|| Value::Object(contact.fields.clone())));
+    let version = Version::told(Timestamp::UNIX_EPOCH, stamp.version.as_str());
+    (row.len() > 1).then(|| Change::merge(&USER_PROFILES, row, version))
 }
 
 /// What the event says of the person, and nothing else.
