@@ -1,6 +1,7 @@
 //! What sources promise, proven on the senders' own published vectors.
 
 mod certified;
+mod evidence;
 mod handshakes;
 mod jws;
 mod kinds;
