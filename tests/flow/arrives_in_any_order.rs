@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use lychgate_common::{
     change::Table,
@@ -48,7 +47,7 @@ fn history() -> Vec<Event> {
                     subject: None,
                     occurred_at: Some(at),
                     received_at: at,
-                    body: Bytes::from(body),
+                    body,
                 });
             }
         }
