@@ -251,6 +251,33 @@ async fn suppliers_are_chosen_by_priority_capacity_and_then_always_the_same_for_
 }
 
 #[tokio::test]
+async fn an_order_without_a_supplier_gets_one_once_when_one_is_free() {
+    let (store, database) = migrated().await;
+    let client = database.connect().await;
+    let paid = "insert into order_payment (source, account, payment_id, order_id, confirmed_at, amount_paid, amount_refunded)
+        values ('stripe', '', 'pi_1', 'O-1', '2025-01-01', 10, null), ('stripe', '', 'pi_2', 'O-2', '2025-01-02', 10, null),
+               ('stripe', '', 'pi_3', 'O-3', '2025-01-01', 10, 10), ('stripe', '', 'pi_4', 'O-4', '2025-01-03', 10, 5),
+               ('stripe', '', 'pi_5', 'O-1', '2025-01-02', 10, null)";
+    client.batch_execute(paid).await.unwrap();
+    assert!(store.assign_suppliers().await.unwrap().is_empty(), "there is none");
+    supplier(&database, "small", 1, Some(2)).await;
+    let both = tokio::join!(store.assign_suppliers(), store.assign_suppliers());
+    let mut given: Vec<_> = [both.0.unwrap(), both.1.unwrap()].concat();
+    given.sort_by(|one, other| one.order_id.cmp(&other.order_id));
+    assert_eq!(given.iter().map(|one| one.order_id.as_str()).collect::<Vec<_>>(), ["O-1", "O-2"]);
+    supplier(&database, "later", 2, None).await;
+    assert_eq!(store.assign_suppliers().await.unwrap().len(), 1);
+    assert!(store.assign_suppliers().await.unwrap().is_empty(), "each once");
+    let orders = "select concat_ws(' ', order_id, status, supplier_id) from \"order\" order by 1";
+    // What was given back is not made.
+    let expected = ["O-1 confirmed small", "O-2 confirmed small", "O-3 refunded", "O-4 partially_refunded later"];
+    assert_eq!(database.column(orders).await, expected);
+    let noted = "select concat_ws(' ', order_id, change, detail->>'supplier_id') from order_timeline order by 1";
+    let expected = ["O-1 supplier_assigned small", "O-2 supplier_assigned small", "O-4 supplier_assigned later"];
+    assert_eq!(database.column(noted).await, expected);
+}
+
+#[tokio::test]
 async fn the_documents_views_show_events_and_their_processing() {
     let (store, database) = migrated().await;
     let event = record(&store, "stripe", "invoice.paid", r#"{"id": "evt_1"}"#).await;

@@ -56,6 +56,40 @@ async fn a_payment_confirms_its_order_once_and_queues_one_mail() {
 }
 
 #[tokio::test]
+async fn an_order_that_waits_for_a_supplier_gets_one_that_is_imported_later_without_a_restart() {
+    let stage = Stage::set(QueueKind::Store).await;
+    let paid = send(&stage, "evt_1", "payment_intent.succeeded", &intent("order_1")).await;
+    stage.becomes(paid.event_id(), "succeeded").await;
+    let order = "select concat_ws(' ', status, supplier_id) from \"order\"";
+    assert_eq!(stage.database.column(order).await, ["confirmed"]);
+
+    let file = stage.gateway.directory().path().join("suppliers.csv");
+    std::fs::write(&file, "supplier_id,name,capacity\nacme,Acme Textiles,\n").unwrap();
+    let file = file.to_str().unwrap();
+    let imported = stage.lychgate(&["suppliers", "import", file]);
+    assert_eq!((imported.code, imported.out.trim()), (0, r#"{"set":1,"removed":0}"#), "{imported:?}");
+    let exported = "supplier_id,name,active,priority,capacity\nacme,Acme Textiles,true,100,\n";
+    assert_eq!(stage.lychgate(&["suppliers", "export"]).out, exported);
+    assert_eq!(
+        stage.database.column("select action from audit where subject = 'suppliers'").await,
+        ["suppliers.import"]
+    );
+    eventually("the order has a supplier", async || {
+        let found = stage.database.column(order).await;
+        if found == ["confirmed acme"] { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
+    let again = send(&stage, "evt_2", "payment_intent.succeeded", &intent("order_1")).await;
+    stage.becomes(again.event_id(), "succeeded").await;
+    assert_eq!(stage.database.count("select count(*) from order_history where change = 'supplier_assigned'").await, 1);
+    assert_eq!(stage.database.count("select count(*) from email_queue").await, 1);
+
+    std::fs::write(file, "supplier_id,name,capacity\nacme,,-1\n").unwrap();
+    let wrong = stage.lychgate(&["suppliers", "import", file]);
+    assert_eq!((wrong.code, wrong.err.contains("line 2: missing field `name`")), (2, true), "{wrong:?}");
+}
+
+#[tokio::test]
 async fn what_we_have_no_use_for_is_accepted_and_ignored_and_what_cannot_be_read_is_refused_with_its_pointer() {
     let stage = Stage::set(QueueKind::Store).await;
     let odd = send(&stage, "evt_odd", "radar.early_fraud_warning.created", &json!({"id": "issfr_1"})).await;
@@ -65,6 +99,10 @@ async fn what_we_have_no_use_for_is_accepted_and_ignored_and_what_cannot_be_read
         (
             json!({"id": "pi_1", "amount": [20], "currency": "usd"}),
             "Invalid /data/object/amount in payload: it must be a whole number",
+        ),
+        (
+            json!({"id": "pi_1", "amount": 20, "currency": 7}),
+            "Invalid /data/object/currency in payload: it must be text without NUL characters, and is a number",
         ),
         (json!({"amount": 20, "currency": "usd"}), "Missing /data/object/id in payload"),
     ] {

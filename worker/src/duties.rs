@@ -1,4 +1,5 @@
-//! What a worker does beside its corridor: sweeping, housekeeping, showing that it is alive, burying strays.
+//! What a worker does beside its corridor: sweeping, housekeeping, showing that it is alive, burying strays, giving
+//! orders that wait to suppliers.
 //!
 //! Each duty is short, repeatable, and safe on several workers at once; none holds a lock over a network call.
 
@@ -6,6 +7,7 @@ mod alive;
 mod gauges;
 mod security;
 mod strays;
+mod suppliers;
 mod sweep;
 mod upkeep;
 
@@ -22,6 +24,7 @@ pub(crate) fn start(house: &Arc<House>, stop: &Stop) -> JoinSet<()> {
     duties.spawn(every(upkeep::EVERY, stop.clone(), Arc::clone(house), upkeep::upkeep));
     duties.spawn(every(alive::EVERY, stop.clone(), Arc::clone(house), alive::beat));
     duties.spawn(every(gauges::EVERY, stop.clone(), Arc::clone(house), gauges::gauge));
+    duties.spawn(every(suppliers::EVERY, stop.clone(), Arc::clone(house), suppliers::assign));
     let alert = Arc::new(security::Alert::default());
     let watch = move |house| security::watch(house, Arc::clone(&alert));
     duties.spawn(every(security::EVERY, stop.clone(), Arc::clone(house), watch));

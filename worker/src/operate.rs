@@ -4,10 +4,12 @@
 //! store, in the statement that does it.
 
 pub mod campus;
+pub mod catalogue;
 pub mod dead_letters;
 pub mod ibam;
 pub mod rehearse;
 pub mod replay;
+pub mod suppliers;
 
 /// Who acts: as given, else whoever is signed in to this machine.
 pub fn actor(given: Option<String>) -> String {

@@ -10,6 +10,7 @@ use lychgate_common::process::Options;
 pub(crate) use self::moment::Moment;
 use crate::command::{
     campus::Campus,
+    catalogue,
     check::Check,
     dead_letters::DeadLetters,
     events::Events,
@@ -66,6 +67,9 @@ pub(crate) enum Command {
     /// Manage what Systeme.io's tags, courses and plans mean at IBAM
     #[command(subcommand)]
     Ibam(Ibam),
+    /// Manage who can be given SleekApp's orders; paid orders that wait for a supplier get one within seconds
+    #[command(subcommand)]
+    Suppliers(catalogue::Verb),
     /// Let a learner of IBAM in by hand
     #[command(subcommand)]
     MagicToken(MagicTokens),

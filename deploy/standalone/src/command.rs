@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod campus;
+pub(crate) mod catalogue;
 pub(crate) mod check;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
@@ -8,6 +9,7 @@ pub(crate) mod ibam;
 mod migrate;
 pub(crate) mod secrets;
 pub(crate) mod send;
+mod suppliers;
 pub(crate) mod topology;
 pub(crate) mod up;
 
@@ -34,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Campus(campus) => block_on(campus::run(campus, &Found::read(&common)?)),
         Command::Ibam(asked) => block_on(ibam::run(asked, &Found::read(&common)?)),
         Command::MagicToken(asked) => block_on(ibam::magic_token(asked, &Found::read(&common)?)),
+        Command::Suppliers(asked) => block_on(suppliers::run(asked, &Found::read(&common)?)),
         Command::Topology(topology) => block_on(topology::run(topology, &Found::read(&common)?)),
         Command::Secrets(secrets) => block_on(secrets::run(&secrets, &Found::read(&common)?)),
         Command::Migrate => block_on(migrate::run(&Found::read(&common)?)),

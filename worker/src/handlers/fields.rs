@@ -71,6 +71,13 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Text that may be absent or null, and is no number: a code or a word.
+    pub fn optional_word(&self, name: &str) -> Result<Option<String>, Failure> {
+        self.optional(name, "text without NUL", |value| {
+            value.as_str().filter(|text| !text.contains('\0')).map(str::to_owned)
+        })
+    }
+
     /// A required whole number, as a number or as text.
     pub fn integer(&self, name: &str) -> Result<i64, Failure> {
         self.optional_integer(name)?.ok_or_else(|| self.missing(name))
@@ -218,6 +225,7 @@ mod tests {
         assert_eq!(fields.integer("limit").unwrap(), 1000);
         assert_eq!(fields.integer("php").unwrap(), 100);
         assert_eq!(fields.text("id").unwrap(), "789");
+        assert!(fields.optional_word("id").is_err() && fields.optional_word("limit").is_ok());
         assert!(fields.integer("half").is_err() && fields.time("late").is_err() && fields.text("nul").is_err());
     }
 }

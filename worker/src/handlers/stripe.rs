@@ -105,10 +105,13 @@ impl<'a> Told<'a> {
             return Ok(Err("a thin event: it names its object and does not carry it".to_owned()));
         }
         let data = root.object("data")?;
+        let object = data.object("object")?;
+        // Ids may be numbers; a number is no currency.
+        let _currency = object.optional_word("currency")?;
         Ok(Ok(Self {
             event,
             id: root.text("id")?,
-            object: data.object("object")?,
+            object,
             previous: data.value("previous_attributes").filter(|value| value.is_object()).cloned(),
             at: root.optional_seconds("created")?.unwrap_or_else(|| event.effective_at()),
         }))

@@ -1,36 +1,17 @@
 //! What operators do to IBAM: import and export the catalogue as CSV or JSON, hand out a magic token.
 //!
-//! A file is checked whole before anything is written: every mistake with its line. What is imported takes effect with
-//! the next event, without a restart.
+//! What is imported takes effect with the next event, without a restart.
 
-mod csv;
-
+use super::catalogue::{Part, needed};
 use jiff::Timestamp;
 use lychgate_common::{
     magic::{MagicToken, NoRandom},
     store::{Course, Imported, Store, StoreError, TagCourse, Tier},
 };
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
 
-/// Names and ids longer than this are a mistake.
-const TEXT_LIMIT: usize = 255;
-
-/// How a catalogue's file is written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Form {
-    /// One line of column names, then one line a row (RFC 4180).
-    Csv,
-    /// A list of objects.
-    Json,
-}
-
-/// Why a catalogue was not imported, or a token not issued.
+/// Why the catalogue was not imported, or a token not issued.
 #[derive(Debug, thiserror::Error)]
 pub enum IbamError {
-    /// What is wrong with the file, one mistake a line.
-    #[error("{}", .0.join("\n"))]
-    Input(Vec<String>),
     /// Nobody with this address.
     #[error("no user has the e-mail address `{0}`")]
     Unknown(String),
@@ -42,20 +23,9 @@ pub enum IbamError {
     Store(#[from] StoreError),
 }
 
-/// A part of the catalogue.
-pub trait Part: Serialize + DeserializeOwned + Sized {
-    /// Its columns in CSV, in their order.
-    const COLUMNS: &'static [&'static str];
-
-    /// Brings a row into the form that handlers look up, or says what is wrong with it.
-    ///
-    /// # Errors
-    /// What is wrong, in words.
-    fn checked(self) -> Result<Self, String>;
-}
-
 impl Part for TagCourse {
     const COLUMNS: &'static [&'static str] = &["tag", "course_id"];
+    const PLAIN: &'static [&'static str] = &[];
 
     fn checked(self) -> Result<Self, String> {
         Ok(Self { tag: needed("tag", &self.tag)?.to_lowercase(), course_id: needed("course_id", &self.course_id)? })
@@ -64,6 +34,7 @@ impl Part for TagCourse {
 
 impl Part for Course {
     const COLUMNS: &'static [&'static str] = &["course_id", "title", "systeme_course_id", "systeme_bundle_id"];
+    const PLAIN: &'static [&'static str] = &[];
 
     fn checked(self) -> Result<Self, String> {
         Ok(Self { course_id: needed("course_id", &self.course_id)?, ..self })
@@ -72,6 +43,7 @@ impl Part for Course {
 
 impl Part for Tier {
     const COLUMNS: &'static [&'static str] = &["tier", "title", "access_level", "rank", "price_plan_id", "tag"];
+    const PLAIN: &'static [&'static str] = &["rank"];
 
     fn checked(self) -> Result<Self, String> {
         Ok(Self {
@@ -80,48 +52,6 @@ impl Part for Tier {
             tag: self.tag.map(|tag| tag.trim().to_lowercase()).filter(|tag| !tag.is_empty()),
             ..self
         })
-    }
-}
-
-/// Reads a file's rows, checked.
-///
-/// # Errors
-/// [`IbamError::Input`] with every mistake.
-pub fn read<P: Part>(text: &str, form: Form) -> Result<Vec<P>, IbamError> {
-    let one = |text: String| IbamError::Input(vec![text]);
-    let rows = match form {
-        Form::Json => match serde_json::from_str(text) {
-            Ok(Value::Array(rows)) => (1..).zip(rows).map(|(nth, row)| (format!("entry {nth}"), row)).collect(),
-            Ok(_) => return Err(one("the file must be a JSON list of objects".to_owned())),
-            Err(error) => return Err(one(format!("the file is not JSON: {error}"))),
-        },
-        Form::Csv => rows_of_csv(text, P::COLUMNS).map_err(IbamError::Input)?,
-    };
-    let mut good = Vec::new();
-    let mut wrong = Vec::new();
-    for (place, row) in rows {
-        let read = serde_json::from_value::<P>(row).map_err(|error| error.to_string()).and_then(P::checked);
-        match read {
-            Ok(row) => good.push(row),
-            Err(why) => wrong.push(format!("{place}: {why}")),
-        }
-    }
-    if wrong.is_empty() { Ok(good) } else { Err(IbamError::Input(wrong)) }
-}
-
-/// Writes rows as a file that [`read`] reads.
-pub fn written<P: Part>(rows: &[P], form: Form) -> String {
-    let value = serde_json::to_value(rows).unwrap_or_default();
-    match form {
-        Form::Json => serde_json::to_string_pretty(&value).unwrap_or_default(),
-        Form::Csv => {
-            let mut lines = vec![P::COLUMNS.join(",")];
-            for row in value.as_array().into_iter().flatten() {
-                let cell = |column: &&str| csv::cell(row.get(*column).unwrap_or(&Value::Null));
-                lines.push(P::COLUMNS.iter().map(cell).collect::<Vec<_>>().join(","));
-            }
-            lines.join("\n")
-        }
     }
 }
 
@@ -162,52 +92,10 @@ pub async fn issue_token(store: &Store, email: &str, actor: &str) -> Result<(Mag
     }
 }
 
-fn needed(column: &str, text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err(format!("{column} is empty")),
-        text if text.len() > TEXT_LIMIT => Err(format!("{column} is longer than {TEXT_LIMIT} bytes")),
-        text if text.chars().any(char::is_control) => Err(format!("{column} holds control characters")),
-        text => Ok(text.to_owned()),
-    }
-}
-
-/// CSV's rows as objects; an empty cell is an absent field, a number where the column is one.
-fn rows_of_csv(text: &str, columns: &[&str]) -> Result<Vec<(String, Value)>, Vec<String>> {
-    let mut lines = csv::lines(text).map_err(|line| vec![format!("line {line}: a quoted cell does not end")])?;
-    if lines.is_empty() {
-        return Err(vec![format!("the first line must name the columns: {}", columns.join(","))]);
-    }
-    let (_, names) = lines.remove(0);
-    let unknown: Vec<_> = names.iter().filter(|name| !columns.contains(&name.trim())).cloned().collect();
-    if !unknown.is_empty() {
-        return Err(vec![format!(
-            "line 1: no column is called {}; there are {}",
-            unknown.join(", "),
-            columns.join(",")
-        )]);
-    }
-    let mut rows = Vec::new();
-    let mut wrong = Vec::new();
-    for (line, cells) in lines {
-        if cells.len() != names.len() {
-            wrong.push(format!("line {line}: {} cells, and {} columns", cells.len(), names.len()));
-            continue;
-        }
-        let filled = names.iter().zip(&cells).filter(|(_, cell)| !cell.trim().is_empty());
-        let value = |name: &str, cell: &str| match (name, cell.trim().parse::<i64>()) {
-            ("rank", Ok(number)) => Value::from(number),
-            (_, _) => Value::from(cell.trim()),
-        };
-        let row: Map<String, Value> =
-            filled.map(|(name, cell)| (name.trim().to_owned(), value(name.trim(), cell))).collect();
-        rows.push((format!("line {line}"), Value::Object(row)));
-    }
-    if wrong.is_empty() { Ok(rows) } else { Err(wrong) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operate::catalogue::{Form, read, written};
 
     #[test]
     fn what_is_exported_can_be_imported() {

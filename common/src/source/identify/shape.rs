@@ -36,6 +36,8 @@ pub struct Check {
 pub enum Shape {
     /// Text that is not empty and holds no NUL (which PostgreSQL cannot store), or a number (an id).
     Text,
+    /// Text, as [`Shape::Text`], and no number: a code or a word.
+    Word,
     /// An e-mail address.
     Email,
     /// One of these words.
@@ -159,6 +161,7 @@ impl Shape {
     fn fits(self, value: &Value) -> bool {
         match self {
             Self::Text => value.is_number() || value.as_str().is_some_and(|text| !text.contains('\0')),
+            Self::Word => value.is_string() && Self::Text.fits(value),
             Self::Email => value.as_str().is_some_and(|text| is_email(text.trim())),
             Self::OneOf(words) => value.as_str().is_some_and(|text| words.contains(&text)),
             Self::Id => Self::Text.fits(value) || value.get("id").is_some_and(|id| is_there(id) && Self::Text.fits(id)),
@@ -198,7 +201,7 @@ impl Shape {
             Value::Object(_) => "an object",
         };
         let why = match (self, found) {
-            (Self::Text | Self::Email | Self::OneOf(_) | Self::Time | Self::Moment, Value::String(_))
+            (Self::Text | Self::Word | Self::Email | Self::OneOf(_) | Self::Time | Self::Moment, Value::String(_))
             | (Self::Texts | Self::Objects(_), Value::Array(_))
             | (Self::Id, Value::Object(_)) => words,
             _ => format!("{words}, and is {is}"),
@@ -208,7 +211,7 @@ impl Shape {
 
     fn words(self) -> String {
         match self {
-            Self::Text => "it must be text without NUL characters".to_owned(),
+            Self::Text | Self::Word => "it must be text without NUL characters".to_owned(),
             Self::Email => "it must be an e-mail address".to_owned(),
             Self::OneOf(words) => format!("it must be one of {}", words.join(", ")),
             Self::Id => "it must be an id, or an object with the field id".to_owned(),
@@ -273,6 +276,8 @@ mod tests {
         }
         for (shape, value) in [
             (Shape::Text, r#""a\u0000""#),
+            (Shape::Word, "7"),
+            (Shape::Word, r#""a\u0000""#),
             (Shape::Integer, "0.5"),
             (Shape::Moment, "1704110400"),
             (Shape::Email, r#""jane""#),

@@ -103,7 +103,7 @@ fn checks() -> Vec<Check> {
             "charge.captured",
             "charge.refunded",
         ],
-        [("/data/object/amount", Shape::Integer), ("/data/object/currency", Shape::Text)],
+        [("/data/object/amount", Shape::Integer), ("/data/object/currency", Shape::Word)],
     ));
     checks.extend(Check::all(&["customer.subscription."], [("/data/object/status", Shape::Text)]));
     checks

@@ -378,10 +378,13 @@ fn what_is_missing_or_wrong_is_a_permanent_failure_that_names_its_pointer() {
     };
     let mut wrong = intent("succeeded");
     wrong["amount"] = json!("many");
+    let mut number = session("paid");
+    number["currency"] = json!(7);
     for (kind, object, expected) in [
         ("payment_intent.succeeded", without(&intent("succeeded"), "id"), "/data/object/id is missing"),
         ("payment_intent.succeeded", without(&intent("succeeded"), "currency"), "/data/object/currency is missing"),
         ("payment_intent.succeeded", wrong, "/data/object/amount must be a whole number, and is text"),
+        ("checkout.session.completed", number, "/data/object/currency must be text without NUL, and is a number"),
         ("customer.subscription.updated", without(&subscription("active"), "status"), "/data/object/status is missing"),
         ("invoice.paid", without(&invoice("paid"), "id"), "/data/object/id is missing"),
         ("refund.created", without(&refund("pending"), "id"), "/data/object/id is missing"),
