@@ -160,7 +160,7 @@ async fn a_replay_opens_what_is_dead_once_and_leaves_a_trace() {
     let events = heap(&store, 2).await;
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     let (one, other) = (deed("the campus is back"), deed("me too"));
-    let (one, other) = tokio::join!(store.replay(&ids, &one), store.replay(&ids, &other));
+    let (one, other) = tokio::join!(store.replay(&ids, &one, None), store.replay(&ids, &other, None));
     let messages: Vec<_> = one.unwrap().into_iter().chain(other.unwrap()).collect();
     assert_eq!(messages.len(), 3, "each is opened by one of two operators");
     assert!(messages.iter().all(|message| message.attempt.number() == 2 && message.climbed == 0));
@@ -185,7 +185,7 @@ async fn a_discarded_event_is_final_and_needs_a_reason() {
     assert_eq!(discard(&store, &EventFilter::of([ids[0]]), &deed("test data")).await.unwrap(), 1);
     assert_eq!(statuses(&database).await, ["dead 2", "discarded 1"]);
     assert_eq!(discard(&store, &everything, &deed("test data")).await.unwrap(), 2);
-    assert!(store.replay(&ids, &deed("too late")).await.unwrap().is_empty());
+    assert!(store.replay(&ids, &deed("too late"), None).await.unwrap().is_empty());
     assert_eq!(database.count("select count(*) from audit where action = 'discard'").await, 3);
 }
 

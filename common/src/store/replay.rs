@@ -1,9 +1,10 @@
 //! The two ways out of the dead letters: *replay* (dead → retrying) and *discard* (dead → discarded).
 //!
 //! Both act only on what is still dead, say what they hit, and write their audit entry in the same statement. A replay
-//! keeps the event's id, counts its attempts on, and asks no idempotency key. It leaves `due_at` at `-infinity`: even
-//! if nobody publishes the messages that it returns, the sweeper does.
+//! keeps the event's id, counts its attempts on, and asks no idempotency key. If nobody publishes the messages that it
+//! returns, the sweeper does, once they are due.
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
@@ -29,8 +30,14 @@ pub struct Standing {
 
 impl Store {
     /// Opens dead events again and returns their messages, to be published now; those that are not dead any more are
-    /// left out.
-    pub async fn replay(&self, ids: &[EventId], deed: &Deed) -> Result<Vec<Message>, StoreError> {
+    /// left out. `due_at` is when the sweeper, or a claim, may take them: `None` for at once, because nobody publishes
+    /// them; whoever does must have the time for it, or they are delivered twice.
+    pub async fn replay(
+        &self,
+        ids: &[EventId],
+        deed: &Deed,
+        due_at: Option<Timestamp>,
+    ) -> Result<Vec<Message>, StoreError> {
         let Some(ids) = Span::of(ids) else { return Ok(Vec::new()) };
         let client = self.client().await?;
         let statement = client
@@ -41,7 +48,7 @@ impl Store {
                     where id = any($1) and id between $2 and $3 and status = 'dead' order by id for update
                 ), s as (
                     update event_state s set status = 'retrying', attempt = s.attempt + 1, climbed = 0, starts = 0,
-                        leased = false, due_at = '-infinity', finished_at = null
+                        leased = false, due_at = coalesce($9, '-infinity'::timestamptz), finished_at = null
                     from picked where s.id = picked.id and s.id between $2 and $3
                     returning s.id, s.attempt, s.climbed, s.shard
                 ), {LAID_TO_REST}
@@ -51,7 +58,10 @@ impl Store {
         let audit = self.audit_ids(ids.all.len());
         let now = self.clock.now();
         let rows = client
-            .query(&statement, &[&ids.all, &ids.low, &ids.high, &audit, &now, &deed.actor, &"replay", &deed.reason])
+            .query(
+                &statement,
+                &[&ids.all, &ids.low, &ids.high, &audit, &now, &deed.actor, &"replay", &deed.reason, &due_at],
+            )
             .await?;
         rows.iter().map(message).collect()
     }

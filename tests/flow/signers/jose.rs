@@ -62,7 +62,8 @@ async fn bearer_tokens_of_each_algorithm_are_accepted_from_those_who_hold_the_ke
          jwt = {{ {claims} }}\n\
          [[source]]\nname = \"public\"\npreset = \"internal\"\npath = \"/v/public/{{eventType}}\"\n\
          jwt = {{ {claims}, jwks = '{}' }}\n\
-         [[source]]\nname = \"any\"\npreset = \"bearer-jwt\"\nsecrets = [{SECRET:?}]\n",
+         [[source]]\nname = \"any\"\npreset = \"bearer-jwt\"\nsecrets = [{SECRET:?}]\n\
+         jwt = {{ {claims} }}\n",
         sdk.published("internal")
     );
     let stage = Stage::set_with(QueueKind::Store, &format!("{QUICK}{sources}")).await;

@@ -6,9 +6,11 @@
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
+use jiff::SignedDuration;
 use lychgate_common::{
     event::{Attempt, EventId},
-    queue::{Queue, Route},
+    message::Message,
+    queue::{Published, Queue, Route},
     status::Status,
     store::{Deed, EventFilter, Page, Standing, Store, StoreError},
 };
@@ -20,6 +22,9 @@ const LARGEST_WAVE: u32 = 200;
 
 /// Of a wave, one in so many may fail again; more halt the replay.
 const TOLERATED: usize = 10;
+
+/// How long the publishing of what was opened may take before the sweeper takes it for lost.
+const PUBLISHING: SignedDuration = SignedDuration::from_secs(60);
 
 /// How often a wave's outcome is asked for.
 const LOOK: Duration = Duration::from_millis(100);
@@ -110,14 +115,21 @@ async fn open(
             let due = Duration::from_secs(report.replayed) / rate.get();
             tokio::time::sleep_until(started + due).await;
         }
-        let messages = store.replay(step, &order.deed).await?;
+        let due_at = match queue {
+            Some(Queue::Broker(_)) => Some(store.clock().now() + PUBLISHING),
+            Some(Queue::Store(_)) | None => None,
+        };
+        let messages = store.replay(step, &order.deed, due_at).await?;
         report.replayed += count(messages.len());
         report.skipped += count(step.len().saturating_sub(messages.len()));
         wave.extend(messages.iter().map(|message| (message.id(), message.attempt)));
         if let Some(queue) = queue {
-            // Whatever becomes of these publishes, the sweeper finds the rows.
+            let ids: Vec<EventId> = messages.iter().map(Message::id).collect();
             let batch = messages.into_iter().map(|message| (message.slimmed(), Route::Main)).collect();
-            let _published = queue.publish(batch).await;
+            let verdicts = ids.into_iter().zip(queue.publish(batch).await);
+            let unpublished: Vec<EventId> =
+                verdicts.filter(|(_, verdict)| *verdict != Published::Confirmed).map(|(id, _)| id).collect();
+            store.mark_unpublished(&unpublished).await?;
         }
     }
     Ok(wave)
