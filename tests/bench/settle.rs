@@ -50,7 +50,8 @@ async fn settle(postgres: &Postgres, node: Option<&Node>, batch: usize, events: 
         run.p99,
         run.took
     );
-    drop(gateway);
+    // Not killed: what it has not published yet would wait for its grace.
+    assert!(gateway.stop().await.success());
 
     let _worker = stage::worker(&settings);
     eventually_within(Duration::from_secs(300), "everything is settled", async || {
