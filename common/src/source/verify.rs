@@ -5,6 +5,7 @@
 
 mod certified;
 mod jws;
+mod layouts;
 mod offered;
 mod origin;
 mod signed;

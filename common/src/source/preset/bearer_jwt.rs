@@ -24,7 +24,6 @@ fn profile() -> Profile {
         naming: Naming {
             json: true,
             key: vec![KeyAt::Place(Place::header("idempotency-key")), KeyAt::Place(Place::field("/id"))],
-            body_guard: true,
             kind: KindRule {
                 at: vec![Place::field("/type"), Place::field("/event")],
                 fallback: Some("event".into()),

@@ -10,9 +10,8 @@ use super::{
         place::Place,
         profile::Profile,
         sample::Draft,
-        template::{Piece, Template},
         time::{Freshness, TimeForm},
-        verify::{Accepted, Algorithm, Hash, Scheme, SignatureForm, Verifier},
+        verify::{Scheme, Verifier},
     },
     Preset, path,
 };
@@ -23,12 +22,9 @@ pub(super) const PRESET: Preset = Preset { name: "calendly", profile, sample };
 const TOLERANCE: Duration = Duration::from_secs(180);
 
 fn profile() -> Profile {
-    let form = SignatureForm::Pairs { between: ',', within: '=' };
     let scheme = Scheme {
-        accepted: vec![Accepted { label: Some("v1".into()), algorithm: Algorithm::Hmac(Hash::Sha256) }],
-        signed: Template::of([Piece::Time, Piece::text("."), Piece::Body]),
         fresh: Some(Freshness { past: TOLERANCE, ..Freshness::at_label("t", TimeForm::Seconds) }),
-        ..Scheme::hmac_body(Place::header("calendly-webhook-signature"), form)
+        ..Scheme::hmac_pairs(Place::header("calendly-webhook-signature"), TimeForm::Seconds)
     };
     Profile {
         naming: Naming {

@@ -41,7 +41,6 @@ fn profile() -> Profile {
                 KeyAt::Joined(vec![Place::header("ce-source"), Place::header("ce-id")]),
                 KeyAt::Joined(vec![Place::field("/source"), Place::field("/id")]),
             ],
-            body_guard: true,
             kind: KindRule { at: either("ce-type", "/type"), ..KindRule::default() },
             subject: either("ce-subject", "/subject"),
             occurred_at: Some((Place::header("ce-time"), TimeForm::Rfc3339)),

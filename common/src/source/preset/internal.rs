@@ -44,7 +44,6 @@ fn profile() -> Profile {
                 KeyAt::Place(Place::field("/id")),
                 KeyAt::BodyHash,
             ],
-            body_guard: true,
             kind: KindRule {
                 at: vec![Place::field("/type")],
                 agrees_with: Some(Place::Path("eventType".into())),

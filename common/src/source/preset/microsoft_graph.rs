@@ -32,7 +32,6 @@ fn profile() -> Profile {
             json: true,
             split: Some(Split::at(Pointer::literal("/value"))),
             key: vec![KeyAt::Place(Place::field("/id"))],
-            body_guard: true,
             kind: KindRule {
                 at: vec![Place::field("/changeType"), Place::field("/lifecycleEvent")],
                 ..KindRule::default()

@@ -10,9 +10,8 @@ use super::{
         place::Place,
         profile::Profile,
         sample::Draft,
-        template::{Piece, Template},
-        time::{Freshness, TimeForm},
-        verify::{Accepted, Algorithm, Encoding, Hash, Scheme, SignatureForm, Verifier},
+        time::TimeForm,
+        verify::{Encoding, Scheme, Verifier},
     },
     Preset, path,
 };
@@ -20,13 +19,9 @@ use super::{
 pub(super) const PRESET: Preset = Preset { name: "sanity", profile, sample };
 
 fn profile() -> Profile {
-    let form = SignatureForm::Pairs { between: ',', within: '=' };
     let scheme = Scheme {
         encoding: Encoding::Base64Url,
-        accepted: vec![Accepted { label: Some("v1".into()), algorithm: Algorithm::Hmac(Hash::Sha256) }],
-        signed: Template::of([Piece::Time, Piece::text("."), Piece::Body]),
-        fresh: Some(Freshness::at_label("t", TimeForm::Millis)),
-        ..Scheme::hmac_body(Place::header("sanity-webhook-signature"), form)
+        ..Scheme::hmac_pairs(Place::header("sanity-webhook-signature"), TimeForm::Millis)
     };
     Profile {
         naming: Naming {

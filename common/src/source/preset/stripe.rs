@@ -12,9 +12,8 @@ use super::{
         place::Place,
         profile::Profile,
         sample::Draft,
-        template::{Piece, Template},
-        time::{Freshness, TimeForm},
-        verify::{Accepted, Algorithm, Hash, Scheme, SignatureForm, Verifier},
+        time::TimeForm,
+        verify::{Scheme, Verifier},
     },
     Preset, path,
 };
@@ -62,13 +61,7 @@ const KINDS: &[&str] = &[
 ];
 
 fn profile() -> Profile {
-    let form = SignatureForm::Pairs { between: ',', within: '=' };
-    let scheme = Scheme {
-        accepted: vec![Accepted { label: Some("v1".into()), algorithm: Algorithm::Hmac(Hash::Sha256) }],
-        signed: Template::of([Piece::Time, Piece::text("."), Piece::Body]),
-        fresh: Some(Freshness::at_label("t", TimeForm::Seconds)),
-        ..Scheme::hmac_body(Place::header("stripe-signature"), form)
-    };
+    let scheme = Scheme::hmac_pairs(Place::header("stripe-signature"), TimeForm::Seconds);
     Profile {
         naming: Naming {
             json: true,

@@ -8,9 +8,8 @@ use super::{
         place::Place,
         profile::Profile,
         sample::Draft,
-        template::{Piece, Template},
-        time::{Freshness, TimeForm},
-        verify::{Accepted, Algorithm, Hash, Scheme, SignatureForm, Verifier},
+        time::TimeForm,
+        verify::{Scheme, Verifier},
     },
     Preset, path,
 };
@@ -18,13 +17,7 @@ use super::{
 pub(super) const PRESET: Preset = Preset { name: "workos", profile, sample };
 
 fn profile() -> Profile {
-    let form = SignatureForm::Pairs { between: ',', within: '=' };
-    let scheme = Scheme {
-        accepted: vec![Accepted { label: Some("v1".into()), algorithm: Algorithm::Hmac(Hash::Sha256) }],
-        signed: Template::of([Piece::Time, Piece::text("."), Piece::Body]),
-        fresh: Some(Freshness::at_label("t", TimeForm::Millis)),
-        ..Scheme::hmac_body(Place::header("workos-signature"), form)
-    };
+    let scheme = Scheme::hmac_pairs(Place::header("workos-signature"), TimeForm::Millis);
     Profile {
         naming: Naming {
             json: true,

@@ -11,9 +11,8 @@ use super::{
         place::Place,
         profile::Profile,
         sample::Draft,
-        template::{Piece, Template},
-        time::{Freshness, TimeForm},
-        verify::{Scheme, SignatureForm, Verifier},
+        time::TimeForm,
+        verify::{Scheme, Verifier},
     },
     Preset, path,
 };
@@ -21,12 +20,7 @@ use super::{
 pub(super) const PRESET: Preset = Preset { name: "zoom", profile, sample };
 
 fn profile() -> Profile {
-    let form = SignatureForm::Prefix { prefix: "v0=".into(), optional: false };
-    let scheme = Scheme {
-        signed: Template::of([Piece::text("v0:"), Piece::Time, Piece::text(":"), Piece::Body]),
-        fresh: Some(Freshness::at_header("x-zm-request-timestamp", TimeForm::Seconds)),
-        ..Scheme::hmac_body(Place::header("x-zm-signature"), form)
-    };
+    let scheme = Scheme::hmac_v0(Place::header("x-zm-signature"), "x-zm-request-timestamp");
     Profile {
         handshakes: vec![HandshakeRule::of_sender(
             "endpoint.url_validation",

@@ -109,22 +109,6 @@ impl Scheme {
         }
     }
 
-    /// HMAC-SHA256 in hex over the body alone, in one header: what most senders do, and what presets start from.
-    pub fn hmac_body(at: Place, form: SignatureForm) -> Self {
-        Self {
-            at: vec![at],
-            form,
-            encoding: Encoding::Hex,
-            accepted: vec![Accepted { label: None, algorithm: Algorithm::Hmac(Hash::Sha256) }],
-            signed: Template::body(),
-            or_signed: Vec::new(),
-            each: None,
-            variant: BodyVariant::Raw,
-            id: Vec::new(),
-            fresh: None,
-        }
-    }
-
     pub(super) fn covers(&self, place: &Place) -> bool {
         let time = self.fresh.as_ref().is_some_and(|fresh| match &fresh.at {
             TimeAt::Places(places) => places.contains(place),
