@@ -17,7 +17,7 @@ pub use self::{
     schedule::{RetrySchedule, ScheduleError},
     shard::{Shard, Shards},
 };
-use crate::message::Message;
+use crate::{event::EventId, message::Message};
 
 /// What became of one publish. Only [`Published::Confirmed`] lets the sweeper rest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +34,12 @@ pub enum Published {
 }
 
 impl Published {
+    /// Those of the published that the sweeper must take: all that was not confirmed.
+    pub fn unconfirmed(ids: &[EventId], verdicts: &[Self]) -> Vec<EventId> {
+        let open = ids.iter().zip(verdicts).filter(|(_, verdict)| **verdict != Self::Confirmed);
+        open.map(|(id, _)| *id).collect()
+    }
+
     /// The name in metrics.
     pub const fn name(self) -> &'static str {
         match self {

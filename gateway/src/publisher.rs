@@ -75,13 +75,8 @@ async fn publish(
         }
         let ids: Vec<EventId> = batch.iter().map(|(message, _)| message.id()).collect();
         let verdicts = queue.publish(batch).await;
-        let mut unpublished = Vec::new();
-        for (id, verdict) in ids.into_iter().zip(verdicts) {
-            metrics.published(verdict);
-            if verdict != Published::Confirmed {
-                unpublished.push(id);
-            }
-        }
+        verdicts.iter().for_each(|verdict| metrics.published(*verdict));
+        let unpublished = Published::unconfirmed(&ids, &verdicts);
         if unpublished.is_empty() {
             continue;
         }

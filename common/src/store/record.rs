@@ -173,7 +173,7 @@ impl Store {
     }
 }
 
-/// All keys of a batch, sorted as their index is.
+/// All keys of a batch. The statement writes them in the order of their index.
 fn key_rows(items: &[NewEvent], now: Timestamp) -> Vec<KeyRow<'_>> {
     let mut buckets = vec![bucket(now - EDGE), bucket(now + EDGE)];
     buckets.dedup();
@@ -194,7 +194,6 @@ fn key_rows(items: &[NewEvent], now: Timestamp) -> Vec<KeyRow<'_>> {
             }));
         }
     }
-    rows.sort_by(|a, b| (a.bucket, a.source, &a.hash).cmp(&(b.bucket, b.source, &b.hash)));
     rows
 }
 

@@ -26,6 +26,9 @@ pub struct Backlog {
 impl Store {
     /// Marks events whose publish was not confirmed: the sweeper takes them whatever the queue holds.
     pub async fn mark_unpublished(&self, ids: &[EventId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let client = self.client().await?;
         let statement = client

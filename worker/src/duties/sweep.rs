@@ -64,16 +64,8 @@ async fn publish(house: &House, batch: Vec<Message>) -> Result<bool, StoreError>
     tracing::info!(events = ids.len(), "swept: published again");
     let verdicts =
         house.queue.publish(batch.into_iter().map(|message| (message.slimmed(), Route::Main)).collect()).await;
-    let mut unpublished = Vec::new();
-    for (id, verdict) in ids.iter().zip(verdicts) {
-        house.metrics.swept(verdict);
-        if verdict != Published::Confirmed {
-            unpublished.push(*id);
-        }
-    }
-    if unpublished.is_empty() {
-        return Ok(true);
-    }
+    verdicts.iter().for_each(|verdict| house.metrics.swept(*verdict));
+    let unpublished = Published::unconfirmed(&ids, &verdicts);
     house.store.mark_unpublished(&unpublished).await?;
-    Ok(false)
+    Ok(unpublished.is_empty())
 }

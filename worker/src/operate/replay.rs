@@ -126,9 +126,7 @@ async fn open(
         if let Some(queue) = queue {
             let ids: Vec<EventId> = messages.iter().map(Message::id).collect();
             let batch = messages.into_iter().map(|message| (message.slimmed(), Route::Main)).collect();
-            let verdicts = ids.into_iter().zip(queue.publish(batch).await);
-            let unpublished: Vec<EventId> =
-                verdicts.filter(|(_, verdict)| *verdict != Published::Confirmed).map(|(id, _)| id).collect();
+            let unpublished = Published::unconfirmed(&ids, &queue.publish(batch).await);
             store.mark_unpublished(&unpublished).await?;
         }
     }
