@@ -62,6 +62,7 @@ mod rotates;
 mod rows;
 mod schema;
 mod settings;
+mod settles_in_groups;
 mod signers;
 mod sleekapp;
 mod stops;

@@ -11,13 +11,17 @@ mod verdict;
 
 use lychgate_common::queue::Delivery;
 
-use crate::house::House;
+use crate::{house::House, waiting::Place};
 
 /// Makes one attempt. Everything that can go wrong becomes a verdict, a release or a dropped copy.
-pub(crate) async fn attempt(house: &House, delivery: Delivery) {
+///
+/// Its place is free for the next as soon as the handler is done: settling waits for a group's commit, and as many may
+/// wait for that as the queue has handed out.
+pub(crate) async fn attempt(house: &House, delivery: Delivery, place: Place) {
     let Some(decoded) = decode::decode(house, delivery).await else { return };
     let Some(claimed) = claim::claim(house, decoded).await else { return };
     let outcome = handle::handle(house, &claimed).await;
+    drop(place);
     let judged = verdict::judge(house, &claimed, outcome);
     settle::settle(house, claimed, judged).await;
 }

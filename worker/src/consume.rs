@@ -16,6 +16,7 @@ use lychgate_common::{
     stop::Stop,
 };
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use crate::{attempt, house::House, waiting::Waiting};
 
@@ -36,6 +37,7 @@ pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
     let intake = Intake { prefetch: worker.prefetch(), lease: worker.lease };
     let mut deliveries = house.queue.consume(intake, stop.token());
     let permits = Arc::new(Semaphore::new(concurrency));
+    let attempts = TaskTracker::new();
     let mut waiting = Waiting::new(worker.retry_share.of(concurrency));
     let mut look = tokio::time::interval(LOOK);
     let mut left_out = Vec::new();
@@ -48,12 +50,10 @@ pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
                 None => break,
             },
             permit = Arc::clone(&permits).acquire_owned(), if !waiting.is_empty() => {
-                let (Ok(permit), Some((delivery, place))) = (permit, waiting.pick()) else { break };
+                // The semaphore is never closed, and somebody waits.
+                let Some((delivery, place)) = permit.ok().and_then(|permit| waiting.pick(permit)) else { break };
                 let house = Arc::clone(&house);
-                tokio::spawn(async move {
-                    attempt::attempt(&house, delivery).await;
-                    drop((place, permit));
-                });
+                attempts.spawn(async move { attempt::attempt(&house, delivery, place).await });
             }
             _ = look.tick() => {
                 match &house.queue {
@@ -81,9 +81,9 @@ pub(crate) async fn consume(house: Arc<House>, stop: Stop) {
     }
     drop(deliveries);
     give_back(&house, waiting).await;
-    let all = u32::try_from(concurrency).unwrap_or(u32::MAX);
+    attempts.close();
     tokio::select! {
-        drained = permits.acquire_many(all) => drop(drained),
+        () = attempts.wait() => {}
         () = stop.now() => tracing::warn!("stopped with attempts under way; they will be made again"),
     }
 }
@@ -107,11 +107,8 @@ async fn put_aside(house: &House, crowd: Vec<Delivery>) {
 }
 
 /// Stopping: what has not begun goes back to the queue, and has cost no attempt.
-async fn give_back(house: &House, mut waiting: Waiting) {
-    let mut ids = Vec::new();
-    while let Some((delivery, _place)) = waiting.pick() {
-        ids.push(delivery.message.id());
-    }
+async fn give_back(house: &House, waiting: Waiting) {
+    let ids = waiting.give_up();
     if ids.is_empty() {
         return;
     }

@@ -70,7 +70,7 @@ impl House {
             writers: usize::from(settings.worker.settle_writers),
             items: usize::from(settings.worker.settle_batch),
             bytes: SETTLE_BYTES,
-            waiting: usize::from(settings.worker.concurrency).max(1),
+            waiting: usize::from(settings.worker.prefetch()).max(1),
         };
         Arc::new(Self {
             settle: Group::start(limits, Settler::new(store.clone(), name.clone())),

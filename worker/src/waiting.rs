@@ -9,7 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lychgate_common::{event::Attempt, queue::Delivery};
+use lychgate_common::{
+    event::{Attempt, EventId},
+    queue::Delivery,
+};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// Deliveries that wait for a permit.
 #[derive(Debug)]
@@ -28,13 +32,14 @@ struct Running {
     main: usize,
 }
 
-/// A delivery's place among those that run; dropping it frees the place.
+/// A delivery's place among those that run, and the permit for it; dropping it frees both.
 #[derive(Debug)]
 pub(crate) struct Place {
     source: Arc<str>,
     again: bool,
     aside: bool,
     running: Arc<Mutex<Running>>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Waiting {
@@ -56,8 +61,8 @@ impl Waiting {
         self.held.push_back((Instant::now(), delivery));
     }
 
-    /// Takes the delivery whose source has the least under way, the oldest first among equals.
-    pub(crate) fn pick(&mut self) -> Option<(Delivery, Place)> {
+    /// Takes the delivery whose source has the least under way, the oldest first among equals, to run under `permit`.
+    pub(crate) fn pick(&mut self, permit: OwnedSemaphorePermit) -> Option<(Delivery, Place)> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let retries_full = running.again >= self.retry_share;
         let rank = |delivery: &Delivery| {
@@ -73,7 +78,12 @@ impl Waiting {
         let aside = delivery.aside;
         running.main += usize::from(!aside);
         drop(running);
-        Some((delivery, Place { source, again, aside, running: Arc::clone(&self.running) }))
+        Some((delivery, Place { source, again, aside, running: Arc::clone(&self.running), _permit: permit }))
+    }
+
+    /// Lets go of everything that has not begun, and says what it was. The receipts are dropped undone.
+    pub(crate) fn give_up(self) -> Vec<EventId> {
+        self.held.into_iter().map(|(_, delivery)| delivery.message.id()).collect()
     }
 
     /// The source that has the most waiting from the main queue, and how long its oldest has waited.
