@@ -61,10 +61,9 @@ impl RetrySchedule {
         self.0.get(usize::from(level)).copied()
     }
 
-    /// The shortest level that lasts at least `wanted`, from `level` up; the last one where none does.
-    pub fn level_lasting(&self, level: u8, wanted: Duration) -> u8 {
-        let last = u8::try_from(self.0.len().saturating_sub(1)).unwrap_or(u8::MAX);
-        (level..=last).find(|level| self.delay(*level).is_some_and(|delay| delay >= wanted)).unwrap_or(last)
+    /// The shortest level that lasts at least `wanted`, from `level` up; `None` where none does.
+    pub fn level_lasting(&self, level: u8, wanted: Duration) -> Option<u8> {
+        self.levels().find(|(own, delay)| *own >= level && *delay >= wanted).map(|(level, _)| level)
     }
 
     /// All levels, shortest first.
@@ -97,9 +96,9 @@ mod tests {
     #[test]
     fn a_level_is_chosen_not_shorter_than_asked() {
         let schedule = RetrySchedule::default();
-        assert_eq!(schedule.level_lasting(0, Duration::from_secs(61)), 2);
-        assert_eq!(schedule.level_lasting(3, Duration::from_secs(1)), 3);
-        assert_eq!(schedule.level_lasting(0, Duration::from_secs(86_400)), 4);
+        assert_eq!(schedule.level_lasting(0, Duration::from_secs(61)), Some(2));
+        assert_eq!(schedule.level_lasting(3, Duration::from_secs(1)), Some(3));
+        assert_eq!(schedule.level_lasting(0, Duration::from_secs(86_400)), None);
     }
 
     #[test]

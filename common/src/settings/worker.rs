@@ -46,6 +46,10 @@ section! {
         /// The delays before the second, third … attempt; after the last come the dead letters. 15 s outlives a restart,
         /// an hour an incident.
         schedule: RetrySchedule = RetrySchedule::default();
+        /// The most that a destination's `Retry-After` is believed. A day is a bad incident; a mistyped header must not
+        /// hide an event for years.
+        retry_after_max: Duration = Duration::from_secs(24 * 3600),
+            in Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 3600);
     }
 }
 

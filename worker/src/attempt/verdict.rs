@@ -36,7 +36,7 @@ pub(crate) struct Sentence {
     pub(crate) changes: Arc<[Change]>,
     pub(crate) reply: Option<Value>,
     pub(crate) error: Option<AttemptError>,
-    /// The level on which a retried event waits.
+    /// The level on which a retried event waits; `None` where only its row's time wakes it.
     pub(crate) level: Option<u8>,
     pub(crate) started_at: Timestamp,
     pub(crate) took: Duration,
@@ -47,6 +47,7 @@ pub(crate) fn judge(house: &House, claimed: &Claimed<'_>, outcome: Outcome) -> J
     let message = &claimed.message;
     let policy = Policy {
         schedule: &house.settings.retry.schedule,
+        patience: house.settings.retry.retry_after_max,
         // Where the store is the queue the row's own time wakes it; a broker's delay queue gets its grace on top.
         grace: match &house.queue {
             Queue::Broker(_) => Some(house.settings.sweep.grace),
@@ -60,6 +61,8 @@ pub(crate) fn judge(house: &House, claimed: &Claimed<'_>, outcome: Outcome) -> J
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy<'a> {
     schedule: &'a RetrySchedule,
+    /// The most that a `Retry-After` is believed.
+    patience: Duration,
     grace: Option<Duration>,
 }
 
@@ -79,7 +82,7 @@ fn sentence(policy: &Policy<'_>, event: &Event, climbed: u8, now: Timestamp, out
         }
         Err(Failure::Temporary { cause, retry_after }) => {
             let (verdict, level) = match retry(policy, event, climbed, now, retry_after) {
-                Some((verdict, level)) => (verdict, Some(level)),
+                Some(retry) => retry,
                 None => (dead(event, &cause), None),
             };
             Sentence { error: Some(error("temporary", &cause)), level, ..plain(verdict) }
@@ -88,26 +91,24 @@ fn sentence(policy: &Policy<'_>, event: &Event, climbed: u8, now: Timestamp, out
     Judged::Settle(Box::new(sentence))
 }
 
-/// One level up, or none left.
+/// One level up, or none left. Without a level the event waits in its row alone: it was asked for longer than any level
+/// lasts.
 fn retry(
     policy: &Policy<'_>,
     event: &Event,
     climbed: u8,
     now: Timestamp,
     retry_after: Option<Duration>,
-) -> Option<(Verdict, u8)> {
+) -> Option<(Verdict, Option<u8>)> {
     let delay = policy.schedule.delay(climbed)?;
-    let asked = retry_after.unwrap_or(Duration::ZERO);
-    let (level, wait) = if asked > delay {
-        let level = policy.schedule.level_lasting(climbed, asked);
-        // Longer than the longest level: a broker's queue cannot wait so long, but the store's row can.
-        (level, policy.schedule.delay(level).unwrap_or(delay).max(if policy.grace.is_none() { asked } else { delay }))
-    } else {
-        (climbed, delay)
-    };
+    let asked = retry_after.unwrap_or(Duration::ZERO).min(policy.patience);
+    let level = policy.schedule.level_lasting(climbed, asked);
+    let wait = level.and_then(|level| policy.schedule.delay(level)).unwrap_or(asked).max(delay);
     let wait = if policy.grace.is_none() { wait + jitter(event, climbed, wait) } else { wait };
     let at = now + signed(wait);
-    let sweep_at = at + signed(policy.grace.unwrap_or(Duration::ZERO));
+    // No message comes that the sweeper should leave time for.
+    let grace = if level.is_some() { policy.grace } else { None };
+    let sweep_at = at + signed(grace.unwrap_or(Duration::ZERO));
     Some((Verdict::Retry { climbed: climbed.saturating_add(1), at, sweep_at }, level))
 }
 

@@ -9,6 +9,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::handler::Handled;
 
+/// The most that a `Retry-After` is believed here.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
 fn event() -> Event {
     Event {
         id: EventId::new(Timestamp::UNIX_EPOCH),
@@ -26,7 +29,13 @@ fn event() -> Event {
 fn judged(climbed: u8, grace: Option<Duration>, result: Result<Handled, Failure>) -> Judged {
     let schedule = RetrySchedule::default();
     let outcome = Outcome { result, started_at: Timestamp::UNIX_EPOCH, took: Duration::ZERO, poison: false };
-    sentence(&Policy { schedule: &schedule, grace }, &event(), climbed, Timestamp::UNIX_EPOCH, outcome)
+    sentence(
+        &Policy { schedule: &schedule, patience: PATIENCE, grace },
+        &event(),
+        climbed,
+        Timestamp::UNIX_EPOCH,
+        outcome,
+    )
 }
 
 fn temporary(retry_after: Option<u64>) -> Result<Handled, Failure> {
@@ -71,15 +80,19 @@ fn success_and_nothing_to_do_are_told_apart() {
 proptest! {
     #[test]
     fn no_retry_comes_before_its_level_or_before_it_was_asked_for(
-        climbed in 0u8..5, asked in 0u64..7200, broker in any::<bool>(),
+        climbed in 0u8..5, asked in prop_oneof![0u64..7200, any::<u64>()], broker in any::<bool>(),
     ) {
         let grace = broker.then_some(Duration::from_secs(30));
         let sentence = settled(judged(climbed, grace, temporary(Some(asked))));
         let Verdict::Retry { at, sweep_at, .. } = sentence.verdict else { panic!("not retried") };
         let delay = RetrySchedule::default().delay(climbed).unwrap();
-        let longest = Duration::from_secs(3600);
-        let earliest = delay.max(Duration::from_secs(asked).min(if broker { longest } else { Duration::MAX }));
-        prop_assert!(at >= Timestamp::UNIX_EPOCH + signed(earliest));
+        let believed = Duration::from_secs(asked).min(PATIENCE);
+        prop_assert!(at >= Timestamp::UNIX_EPOCH + signed(delay.max(believed)));
+        prop_assert!(at <= Timestamp::UNIX_EPOCH + signed(PATIENCE * 2));
         prop_assert!(sweep_at >= at);
+        // What no level lasts for is woken by its row's time, without any grace for a message.
+        let longest = Duration::from_secs(3600);
+        prop_assert_eq!(sentence.level.is_none(), believed > longest);
+        prop_assert!(sentence.level.is_some() || sweep_at == at);
     }
 }
