@@ -23,6 +23,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
 };
 use lychgate_common::stop::Stop;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -67,6 +68,9 @@ pub async fn serve(house: Arc<House>, listener: TcpListener, stop: Stop) {
         };
         // Answers are one small write each; waiting to fill a segment would only delay them.
         let _ = stream.set_nodelay(true);
+        // hyper waits for ever until an answer is taken, and whoever takes none would keep a place; the system does not.
+        let patience = u32::try_from(settings.body_deadline.as_millis()).unwrap_or(u32::MAX);
+        let _ = set_tcp_user_timeout(&stream, patience);
         let (service_house, service_stop) = (Arc::clone(&house), stop.clone());
         let service =
             service_fn(move |request| parting(Arc::clone(&service_house), request, peer, service_stop.clone()));

@@ -33,6 +33,7 @@ mod buries;
 mod campus;
 mod campuses;
 mod certified;
+mod connections;
 mod database_down;
 mod dead_letters;
 mod document_examples;
@@ -51,6 +52,7 @@ mod ibam_roles;
 mod ibam_webhooks;
 mod order_of_payments;
 mod order_of_writes;
+
 mod own_handler;
 mod platform;
 mod queue_contract;

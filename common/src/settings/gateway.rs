@@ -27,7 +27,8 @@ section! {
         max_head: ByteSize = ByteSize::new(16 << 10), in ByteSize::new(8 << 10)..=ByteSize::new(1 << 20);
         /// How long a request's head may take to arrive, and how long an idle connection is kept. Slower is an attack.
         header_deadline: Duration = Duration::from_secs(10), in Duration::from_millis(50)..=Duration::from_secs(300);
-        /// How long a body may take to arrive. 10 s suffices for 1 MiB at 1 Mbit/s.
+        /// How long a body may take to arrive, and how long an answer may wait to be taken. 10 s suffices for 1 MiB at
+        /// 1 Mbit/s.
         body_deadline: Duration = Duration::from_secs(10), in Duration::from_millis(50)..=Duration::from_secs(300);
         /// Connections at once; further ones wait in the kernel's queue. Some 20 kB of memory each.
         connections: u32 = 4096, in 1..=100_000;
