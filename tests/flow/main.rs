@@ -29,6 +29,7 @@ mod arrays;
 mod arrives_in_any_order;
 mod atomic_guide;
 mod broker_down;
+mod broker_faults;
 mod buries;
 mod campus;
 mod campuses;
@@ -50,6 +51,7 @@ mod ibam_equal_bodies;
 mod ibam_order;
 mod ibam_roles;
 mod ibam_webhooks;
+mod logs;
 mod order_of_payments;
 mod order_of_writes;
 
