@@ -36,6 +36,7 @@ mod campuses;
 mod certified;
 mod connections;
 mod database_down;
+mod database_faults;
 mod dead_letters;
 mod document_examples;
 mod documents;

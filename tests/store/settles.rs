@@ -10,12 +10,13 @@ use lychgate_common::{
     row,
     store::{AttemptError, Group, GroupLimits, NewEvent, Settled, Settlement, Settler, Store, Verdict, WorkerName},
 };
+use lychgate_tests::fact::PATIENCE;
 
 use crate::records::{group, store_at, webhook};
 
 fn settler(store: &Store) -> Group<Settlement, Settled> {
     let name = WorkerName { worker: "w1".to_owned(), build: "test".to_owned() };
-    let limits = GroupLimits { writers: 2, items: 50, bytes: 4 << 20, waiting: 1024 };
+    let limits = GroupLimits { writers: 2, items: 50, bytes: 4 << 20, waiting: 1024, patience: PATIENCE };
     Group::start(limits, Settler::new(store.clone(), name))
 }
 
@@ -84,7 +85,7 @@ async fn of_a_batch_only_the_settlement_whose_data_is_refused_fails() {
     }
     // One writer: what is submitted while it writes the first is one batch.
     let name = WorkerName { worker: "w1".to_owned(), build: "test".to_owned() };
-    let limits = GroupLimits { writers: 1, items: 50, bytes: 4 << 20, waiting: 1024 };
+    let limits = GroupLimits { writers: 1, items: 50, bytes: 4 << 20, waiting: 1024, patience: PATIENCE };
     let settler = Group::start(limits, Settler::new(store.clone(), name));
     let settled = items.iter().enumerate().map(|(n, item)| {
         let name = if n == 4 { "Ada\0" } else { "Ada" };
