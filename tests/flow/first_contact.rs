@@ -115,6 +115,23 @@ fn a_command_in_the_wrong_directory_says_where_to_go() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_the_console_is_told_that_there_is_none() {
+    let mut process = up(&["--console", "127.0.0.1:1"]).await;
+    process.address("listen").await;
+    let note = "note: this version has no console: nothing listens at console.listen (127.0.0.1:1)";
+    assert!(process.output().contains(note), "{}", process.output());
+    let settings = process.directory().path().join("data/lychgate.toml");
+    let check = |more: &[(&str, &str)]| {
+        let mut command = Program::Lychgate.command();
+        ran(command.arg("check").arg("--config").arg(&settings).envs(more.iter().copied()))
+    };
+    let said = check(&[("LYCHGATE_CONSOLE__LISTEN", "127.0.0.1:1")]);
+    assert!(said.code == 0 && said.err.contains(note), "{said:?}");
+    let said = check(&[]);
+    assert!(said.code == 0 && !said.err.contains("console"), "who does not ask is not bothered: {said:?}");
+}
+
+#[tokio::test]
 async fn up_says_that_rabbitmq_does_not_answer_and_accepts_all_the_same() {
     let mut process = up(&["--broker", "amqp://guest:guest@127.0.0.1:1"]).await;
     process.address("listen").await;

@@ -93,6 +93,9 @@ pub(crate) struct UpOptions {
     /// Address of /livez, /readyz and /metrics [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) ops: Option<SocketAddr>,
+    /// Address of the operators' page; this version has none, and nothing listens there [default: 127.0.0.1:8090]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) console: Option<SocketAddr>,
     /// Keep nothing: a temporary directory, removed at the end
     #[arg(long)]
     pub(crate) ephemeral: bool,
@@ -101,6 +104,6 @@ pub(crate) struct UpOptions {
 impl UpOptions {
     /// Whether nothing was asked for but the usual.
     pub(crate) fn is_usual(&self) -> bool {
-        *self == Self { data: DEFAULT_DATA.into(), listen: None, ops: None, ephemeral: false }
+        *self == Self { data: DEFAULT_DATA.into(), listen: None, ops: None, console: None, ephemeral: false }
     }
 }
