@@ -54,6 +54,21 @@ async fn an_attempt_is_settled_once_whatever_copies_come_later() {
 }
 
 #[tokio::test]
+async fn word_of_a_lost_publish_that_comes_after_its_attempt_brings_no_retry_forward() {
+    let store = store_at(Clock::system()).await;
+    let item = webhook(&store, Some("k"), "a");
+    let id = item.event.id;
+    group(&store).submit(NewEvent { due_at: Some(store.clock().now()), ..item.clone() }).await.unwrap();
+    let at = store.clock().now() + SignedDuration::from_hours(1);
+    let retry = Verdict::Retry { climbed: 1, at, sweep_at: at };
+    assert_eq!(settler(&store).submit(settlement(&item, 1, retry)).await.unwrap(), Settled::Now);
+    store.mark_unpublished(&[(id, Attempt::FIRST)]).await.unwrap();
+    assert!(store.sweep_unpublished(10, Duration::from_secs(30)).await.unwrap().is_empty());
+    store.mark_unpublished(&[(id, Attempt::FIRST.next())]).await.unwrap();
+    assert_eq!(store.sweep_unpublished(10, Duration::from_secs(30)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_retried_event_is_due_again_and_a_dead_one_is_not() {
     let clock = Clock::standing_at("2026-11-21T12:00:00Z".parse().unwrap());
     let store = store_at(clock.clone()).await;
