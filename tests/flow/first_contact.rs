@@ -145,6 +145,15 @@ async fn up_says_that_rabbitmq_does_not_answer_and_accepts_all_the_same() {
     command.args(["send", "--source", "platform", "--type", "user.created", "--config"]).arg(settings);
     let sent = ran(&mut command);
     assert!(sent.code == 0 && sent.out.contains("200 OK"), "{sent:?}");
+    let waiting = Process::spawn("send", {
+        command.arg("--wait");
+        command
+    });
+    eventually("who waits is told what for", async || match waiting.output() {
+        output if output.contains("note: not processed yet; waiting") => Ok(()),
+        output => Err(output),
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -165,6 +174,8 @@ async fn what_is_no_event_or_no_dead_letter_is_said_to_be_none() {
     let id = sent.out.lines().find_map(|line| line.strip_prefix("event ")).unwrap().to_owned();
     let replay = lychgate(&["dead-letters", "replay", "--yes", "--id", &id]);
     assert!(replay.code == 1 && replay.err.contains("is no dead letter: it is succeeded"), "{replay:?}");
+    let shown = lychgate(&["events", "show", "nonsense"]);
+    assert!(shown.code == 2 && shown.err.contains("it is no event's id; those look like 01"), "{shown:?}");
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
     let replay = lychgate(&["dead-letters", "replay", "--yes", "--id", unknown]);
     assert!(replay.code == 1 && replay.err.contains("there is no event"), "{replay:?}");

@@ -110,6 +110,10 @@ impl From<tokio_postgres::Error> for StoreError {
 
 impl From<PoolError> for StoreError {
     fn from(error: PoolError) -> Self {
-        Self::Away(error.into())
+        match error {
+            // The pool would add that it was making a new object.
+            PoolError::Backend(error) => Self::Away(error.into()),
+            error => Self::Away(error.into()),
+        }
     }
 }

@@ -88,13 +88,13 @@ pub(crate) struct UpOptions {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub(crate) data: PathBuf,
     /// Address for the senders; port 0 picks a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// Address of /livez, /readyz and /metrics [default: 127.0.0.1:9464]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "IP:PORT")]
     pub(crate) ops: Option<SocketAddr>,
     /// Address of the operators' page; this version has none, and nothing listens there [default: 127.0.0.1:8090]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "IP:PORT")]
     pub(crate) console: Option<SocketAddr>,
     /// Keep nothing: a temporary directory, removed at the end
     #[arg(long)]

@@ -170,6 +170,13 @@ async fn one(sender: &Sender, id: &str, wait: bool) -> anyhow::Result<()> {
 /// Waits for each event, and says what became of it.
 async fn told(sender: &Sender, events: &[String]) -> anyhow::Result<()> {
     let retry = |receipt: &fate::Receipt| {
+        if receipt.attempt == 1 {
+            let patience = fate::PATIENCE;
+            output::aside(format_args!(
+                "note: not processed yet; waiting for up to {patience:?}. It is safe: stop me if you like"
+            ));
+            return;
+        }
         let why = receipt.last_error.as_deref().unwrap_or("no reason given");
         output::line(format_args!("attempt {} failed, retrying: {}", receipt.attempt - 1, clean(why)));
     };
