@@ -36,9 +36,11 @@ section! {
         in_flight: u32 = 1024, in 1..=100_000;
         /// Proxies whose `X-Forwarded-For` is believed. None: the peer's address is the client's.
         trusted_proxies: Vec<IpNet> = Vec::new();
-        /// Limit of all requests from one address. Off: one honest sender is often one address, and sends in bursts.
+        /// Limit of all requests from one address (IPv6: one /64). Off: one honest sender is often one address, and sends
+        /// in bursts.
         address_rate: RateLimit = RateLimit::Off;
-        /// Limit of refused credentials from one address, after which it is answered 429: guessing must be slow.
+        /// Limit of refused credentials from one address (IPv6: one /64), after which it is answered 429: guessing must
+        /// be slow.
         refused_rate: RateLimit = RateLimit::rejecting(60, MINUTE, 60);
         /// Group commits at once. Two: while one waits for the disk the other is written, and more writers make smaller
         /// groups, which cost PostgreSQL a fifth more for each event.
