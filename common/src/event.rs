@@ -52,11 +52,16 @@ impl fmt::Debug for EventId {
     }
 }
 
+/// What was to be an event's id is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("it is no event's id; those look like 01890a5d-ac96-774b-bcce-b302099a8057")]
+pub struct NoEventId;
+
 impl FromStr for EventId {
-    type Err = uuid::Error;
+    type Err = NoEventId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::parse_str(text).map(Self)
+        Uuid::parse_str(text).map(Self).map_err(|_| NoEventId)
     }
 }
 

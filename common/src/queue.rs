@@ -17,7 +17,10 @@ pub use self::{
     schedule::{RetrySchedule, ScheduleError},
     shard::{Shard, Shards},
 };
-use crate::{event::EventId, message::Message};
+use crate::{
+    event::{Attempt, EventId},
+    message::Message,
+};
 
 /// What became of one publish. Only [`Published::Confirmed`] lets the sweeper rest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,9 +38,9 @@ pub enum Published {
 
 impl Published {
     /// Those of the published that the sweeper must take: all that was not confirmed.
-    pub fn unconfirmed(ids: &[EventId], verdicts: &[Self]) -> Vec<EventId> {
-        let open = ids.iter().zip(verdicts).filter(|(_, verdict)| **verdict != Self::Confirmed);
-        open.map(|(id, _)| *id).collect()
+    pub fn unconfirmed(published: &[(EventId, Attempt)], verdicts: &[Self]) -> Vec<(EventId, Attempt)> {
+        let open = published.iter().zip(verdicts).filter(|(_, verdict)| **verdict != Self::Confirmed);
+        open.map(|(attempt, _)| *attempt).collect()
     }
 
     /// The name in metrics.

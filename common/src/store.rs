@@ -74,6 +74,11 @@ impl Store {
         &self.clock
     }
 
+    /// Lets go of every connection, because the server may be stopped next.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
     /// A connection, within the pool's deadline.
     pub(crate) async fn client(&self) -> Result<deadpool_postgres::Object, StoreError> {
         Ok(self.pool.get().await?)

@@ -1,7 +1,8 @@
 //! The log: where it goes, how it looks, and its first line.
 //!
-//! Logs go to standard error, because standard output belongs to what a command answers. Never logs bodies, secrets or
-//! signatures; the settings in the first line are redacted.
+//! Logs go to standard error, because standard output belongs to what a command answers; panics go there as lines of the
+//! log, or a reader of JSON would choke on them. Never logs bodies, secrets or signatures; the settings in the first line
+//! are redacted.
 
 use std::io::{IsTerminal, stderr};
 
@@ -41,7 +42,16 @@ pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
         LogFormat::Text => lines.with_ansi(stderr().is_terminal()).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
     }
-    .map_err(TelemetryError::Again)
+    .map_err(TelemetryError::Again)?;
+    log_panics();
+    Ok(())
+}
+
+/// Where, and not in which words: those may repeat a body.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(at = panic.location().map(ToString::to_string), "panicked: a defect of this program");
+    }));
 }
 
 /// The first line: what is starting, which build, and every setting that is not the default.
@@ -58,8 +68,43 @@ fn changed(settings: &Settings) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
     use super::*;
     use crate::settings::Input;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_a_line_of_the_log_and_does_not_tell_its_words() {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(lines, || {
+            let before = std::panic::take_hook();
+            log_panics();
+            std::panic::catch_unwind(|| panic!("in the body stood {}", 42)).unwrap_err();
+            std::panic::set_hook(before);
+        });
+        let line: serde_json::Value = serde_json::from_slice(&written.0.lock().unwrap()).unwrap();
+        assert_eq!(line["level"], "ERROR");
+        assert!(line["at"].as_str().unwrap().contains("telemetry.rs"), "{line}");
+        assert!(!line.to_string().contains("in the body stood"), "{line}");
+    }
 
     #[test]
     fn the_first_line_names_changed_settings_and_no_secret() {

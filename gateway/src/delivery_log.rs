@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -12,8 +13,8 @@ use lychgate_common::store::{DeliveryLogger, Group, GroupLimits, LoggedDelivery,
 
 use crate::metrics::Metrics;
 
-/// One writer is enough, and it may fall behind: 2,000 entries, 8 MB.
-const LIMITS: GroupLimits = GroupLimits { writers: 1, items: 200, bytes: 4 << 20, waiting: 2000 };
+/// Entries that may wait. One writer is enough, and it may fall behind: 8 MB.
+const WAITING: usize = 2000;
 /// Secrets whose use is remembered between two notes, at most.
 const SECRETS: usize = 10_000;
 
@@ -30,8 +31,9 @@ pub(crate) struct DeliveryLog {
 }
 
 impl DeliveryLog {
-    pub(crate) fn start(store: Store, metrics: Metrics) -> Self {
-        let group = Group::start(LIMITS, DeliveryLogger::new(store.clone()));
+    pub(crate) fn start(store: Store, metrics: Metrics, patience: Duration) -> Self {
+        let limits = GroupLimits { writers: 1, items: 200, bytes: 4 << 20, waiting: WAITING, patience };
+        let group = Group::start(limits, DeliveryLogger::new(store.clone()));
         Self { group, uses: Arc::default(), store, metrics }
     }
 

@@ -79,6 +79,7 @@ impl House {
             items: usize::from(settings.gateway.record_batch),
             bytes: settings.gateway.record_batch_bytes.bytes(),
             waiting: count(settings.gateway.record_queue),
+            patience: settings.database.patience(),
         };
         let window = SignedDuration::try_from(settings.retention.keys).unwrap_or(SignedDuration::MAX);
         let recorder = Recorder::new(store.clone(), window);
@@ -87,7 +88,7 @@ impl House {
             bundles: Group::start(limits, recorder),
             publisher: Publisher::start(queue.clone(), store.clone(), metrics.clone()),
             throttle: Throttle::new(&settings.gateway, &sources),
-            log: DeliveryLog::start(store.clone(), metrics.clone()),
+            log: DeliveryLog::start(store.clone(), metrics.clone(), settings.database.patience()),
             key_sets: KeySets::new(),
             monitor: Monitor::default(),
             rehearse,

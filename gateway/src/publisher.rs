@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use lychgate_common::{
-    event::EventId,
     message::Message,
     queue::{Published, Queue, Route},
     store::Store,
@@ -73,7 +72,7 @@ async fn publish(
         if waiting.lock().await.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
-        let ids: Vec<EventId> = batch.iter().map(|(message, _)| message.id()).collect();
+        let ids: Vec<_> = batch.iter().map(|(message, _)| (message.id(), message.attempt)).collect();
         let verdicts = queue.publish(batch).await;
         verdicts.iter().for_each(|verdict| metrics.published(*verdict));
         let unpublished = Published::unconfirmed(&ids, &verdicts);

@@ -22,10 +22,12 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use lychgate_common::stop::Stop;
+use lychgate_common::{settings::Settings, stop::Stop};
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    time::timeout,
 };
 
 use crate::{
@@ -43,6 +45,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often a lingering gateway looks whether its senders have gone.
 const LINGER_LOOK: Duration = Duration::from_millis(20);
+
+/// How long an answer may take at most, the body's arrival and the longest wait for an outcome included. Each step that
+/// waits has a deadline of its own; this one is for the small questions to a database that stands still.
+fn patience(settings: &Settings) -> Duration {
+    let Settings { gateway, database, broker, .. } = settings;
+    [gateway.body_deadline, gateway.wait_max, database.patience(), broker.publish_deadline, database.patience()]
+        .iter()
+        .sum()
+}
 
 /// Serves until `stop`, lingers, then lets the requests under way finish until the end cannot wait.
 pub async fn serve(house: Arc<House>, listener: TcpListener, stop: Stop) {
@@ -67,6 +78,9 @@ pub async fn serve(house: Arc<House>, listener: TcpListener, stop: Stop) {
         };
         // Answers are one small write each; waiting to fill a segment would only delay them.
         let _ = stream.set_nodelay(true);
+        // hyper waits for ever until an answer is taken, and whoever takes none would keep a place; the system does not.
+        let patience = u32::try_from(settings.body_deadline.as_millis()).unwrap_or(u32::MAX);
+        let _ = set_tcp_user_timeout(&stream, patience);
         let (service_house, service_stop) = (Arc::clone(&house), stop.clone());
         let service =
             service_fn(move |request| parting(Arc::clone(&service_house), request, peer, service_stop.clone()));
@@ -114,7 +128,14 @@ async fn parting(
     peer: SocketAddr,
     stop: Stop,
 ) -> Result<Reply, Infallible> {
-    let mut reply = answer(house, request, peer).await?;
+    let answering = timeout(patience(&house.settings), answer(Arc::clone(&house), request, peer));
+    let mut reply = match answering.await {
+        Ok(reply) => reply?,
+        Err(_) => {
+            house.metrics.refused("", &Refusal::Unavailable);
+            reply::refusal(&Refusal::Unavailable)
+        }
+    };
     if stop.is_stopping() {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,11 +1,12 @@
 //! How much anyone may send: per client address, per failed authentication, per source.
 //!
 //! The counting is `governor`'s. A source's share is counted after authentication, so that a stranger cannot use it up;
-//! failures count against the address that made them. Nothing here answers anybody.
+//! failures count against the address that made them. An IPv6 client has 2^64 addresses, so its network stands for it.
+//! Nothing here answers anybody.
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -84,6 +85,7 @@ impl Throttle {
 
     /// One more request from an address.
     pub(crate) fn admit(&self, address: IpAddr) -> Result<(), Refusal> {
+        let address = client(address);
         let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         if !blocked.is_empty()
             && let Some(until) = blocked.get(&address)
@@ -105,12 +107,13 @@ impl Throttle {
     /// One more request from an address to a source that limits each client.
     pub(crate) fn admit_client(&self, source: &str, address: IpAddr) -> Result<(), Refusal> {
         let Some(share) = self.clients.load().get(source).cloned() else { return Ok(()) };
-        let checked = share.limiter.check_key(&address);
+        let checked = share.limiter.check_key(&client(address));
         checked.map_err(|not_until| Refusal::AddressLimited(not_until.wait_time_from(self.clock.now())))
     }
 
     /// An address has failed to authenticate.
     pub(crate) fn failed(&self, address: IpAddr) {
+        let address = client(address);
         let Some(limiter) = &self.failures else { return };
         let Err(not_until) = limiter.check_key(&address) else { return };
         let until = Instant::now() + not_until.wait_time_from(self.clock.now());
@@ -147,6 +150,14 @@ impl Throttle {
             limiter.retain_recent();
         }
         self.clients.load().values().for_each(|share| share.limiter.retain_recent());
+    }
+}
+
+/// Who is counted: an IPv4 address, or the /64 that one IPv6 client is given.
+fn client(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 
@@ -215,5 +226,19 @@ mod tests {
         throttle.failed(mallory);
         assert!(matches!(throttle.admit(mallory), Err(Refusal::AddressLimited(_))));
         assert_eq!(throttle.admit(alice), Ok(()));
+    }
+
+    #[test]
+    fn all_addresses_of_an_ipv6_client_are_one() {
+        let settings = GatewaySettings {
+            refused_rate: RateLimit::rejecting(1, Duration::from_secs(3600), 1),
+            ..GatewaySettings::default()
+        };
+        let throttle = Throttle::new(&settings, &[]);
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        throttle.failed(ip("2001:db8:1:2::1"));
+        throttle.failed(ip("2001:db8:1:2:ffff::7"));
+        assert!(matches!(throttle.admit(ip("2001:db8:1:2:3:4:5:6")), Err(Refusal::AddressLimited(_))));
+        assert_eq!(throttle.admit(ip("2001:db8:1:3::1")), Ok(()));
     }
 }

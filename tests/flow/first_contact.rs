@@ -44,8 +44,9 @@ async fn the_first_webhook_succeeds_and_its_repetition_is_a_duplicate(more: &[&s
     let addresses: serde_json::Value = serde_json::from_slice(&written).unwrap();
     let listen = process.addresses()["listen"].to_string();
     assert_eq!(addresses["listen"].as_str(), Some(listen.as_str()), "{addresses}");
-    let ended = process.stop().await;
-    assert!(ended.success(), "{ended}");
+    process.signal(rustix::process::Signal::TERM);
+    let ended = process.ended().await;
+    assert!(ended.success() && !process.output().contains("Connection error"), "{ended}\n{}", process.output());
 }
 
 #[tokio::test]
@@ -115,6 +116,23 @@ fn a_command_in_the_wrong_directory_says_where_to_go() {
 }
 
 #[tokio::test]
+async fn whoever_asks_for_the_console_is_told_that_there_is_none() {
+    let mut process = up(&["--console", "127.0.0.1:1"]).await;
+    process.address("listen").await;
+    let note = "note: this version has no console: nothing listens at console.listen (127.0.0.1:1)";
+    assert!(process.output().contains(note), "{}", process.output());
+    let settings = process.directory().path().join("data/lychgate.toml");
+    let check = |more: &[(&str, &str)]| {
+        let mut command = Program::Lychgate.command();
+        ran(command.arg("check").arg("--config").arg(&settings).envs(more.iter().copied()))
+    };
+    let said = check(&[("LYCHGATE_CONSOLE__LISTEN", "127.0.0.1:1")]);
+    assert!(said.code == 0 && said.err.contains(note), "{said:?}");
+    let said = check(&[]);
+    assert!(said.code == 0 && !said.err.contains("console"), "who does not ask is not bothered: {said:?}");
+}
+
+#[tokio::test]
 async fn up_says_that_rabbitmq_does_not_answer_and_accepts_all_the_same() {
     let mut process = up(&["--broker", "amqp://guest:guest@127.0.0.1:1"]).await;
     process.address("listen").await;
@@ -128,6 +146,15 @@ async fn up_says_that_rabbitmq_does_not_answer_and_accepts_all_the_same() {
     command.args(["send", "--source", "platform", "--type", "user.created", "--config"]).arg(settings);
     let sent = ran(&mut command);
     assert!(sent.code == 0 && sent.out.contains("200 OK"), "{sent:?}");
+    let waiting = Process::spawn("send", {
+        command.arg("--wait");
+        command
+    });
+    eventually("who waits is told what for", async || match waiting.output() {
+        output if output.contains("note: not processed yet; waiting") => Ok(()),
+        output => Err(output),
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -148,9 +175,29 @@ async fn what_is_no_event_or_no_dead_letter_is_said_to_be_none() {
     let id = sent.out.lines().find_map(|line| line.strip_prefix("event ")).unwrap().to_owned();
     let replay = lychgate(&["dead-letters", "replay", "--yes", "--id", &id]);
     assert!(replay.code == 1 && replay.err.contains("is no dead letter: it is succeeded"), "{replay:?}");
+    let shown = lychgate(&["events", "show", "nonsense"]);
+    assert!(shown.code == 2 && shown.err.contains("it is no event's id; those look like 01"), "{shown:?}");
     let unknown = "01890a5d-ac96-774b-bcce-b302099a8057";
     let replay = lychgate(&["dead-letters", "replay", "--yes", "--id", unknown]);
     assert!(replay.code == 1 && replay.err.contains("there is no event"), "{replay:?}");
+}
+
+#[tokio::test]
+async fn bodies_of_ones_own_are_events_of_their_own_and_one_that_is_sent_twice_is_a_duplicate() {
+    let mut process = up(&[]).await;
+    process.address("listen").await;
+    let directory = process.directory().path();
+    let send = |name: &str, body: &str| {
+        std::fs::write(directory.join(name), body).unwrap();
+        let mut command = Program::Lychgate.command();
+        command.args(["send", "--source", "generic", "--type", "order.paid", "--wait", "--data", name, "--config"]);
+        let sent = ran(command.arg("data/lychgate.toml").current_dir(directory));
+        assert_eq!(sent.code, 0, "{sent:?}");
+        sent.out
+    };
+    assert!(!send("one.json", "{\"n\": 1}").contains("duplicate"));
+    assert!(!send("two.json", "{\"n\": 2}").contains("duplicate"));
+    assert!(send("one.json", "{\"n\": 1}").contains("duplicate"));
 }
 
 #[tokio::test]

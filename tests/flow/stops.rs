@@ -87,6 +87,21 @@ async fn a_request_that_is_arriving_when_the_gateway_stops_is_answered() {
 }
 
 #[tokio::test]
+async fn a_worker_that_a_defect_has_left_without_work_ends_instead_of_looking_alive() {
+    let mut stage = Stage::set(QueueKind::Store).await;
+    stage.worker.signal(rustix::process::Signal::KILL);
+    stage.worker.ended().await;
+    assert!(stage.send(&build(1).1).await.is_success());
+    // What no build of ours would read: its reader panics.
+    let change = "alter table event_state alter column climbed type int";
+    stage.database.connect().await.batch_execute(change).await.unwrap();
+    stage.worker = stage::worker(&stage.settings);
+    let ended = stage.worker.ended().await;
+    assert_eq!(ended.code(), Some(1), "{}", stage.worker.output());
+    assert!(stage.worker.output().contains("the queue has ended by itself"), "{}", stage.worker.output());
+}
+
+#[tokio::test]
 async fn a_second_signal_stops_at_once() {
     let mut stage = Stage::set(QueueKind::Store).await;
     let (_, request) = build(1);

@@ -120,9 +120,31 @@ impl Postgres {
         }
     }
 
+    /// Stands still, every process of it (`SIGSTOP`), until [`Postgres::wake`]: connections stay open, nothing answers.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Goes on after [`Postgres::freeze`].
+    pub fn wake(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// The end of the server's log.
     pub fn log(&self) -> String {
         crate::process::tail(&std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default(), 60)
+    }
+
+    fn signal(&self, signal: Signal) {
+        let postmaster = self.server.lock().unwrap().as_ref().map(Child::id);
+        let all = postmaster.into_iter().flat_map(|postmaster| {
+            let mut all = vec![postmaster];
+            all.extend(children_of(postmaster));
+            all
+        });
+        for pid in all.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+            let _ = kill_process(pid, signal);
+        }
     }
 
     fn end(&self, signal: Signal) {
@@ -135,6 +157,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        self.wake();
         self.stop_immediately();
     }
 }
@@ -189,6 +212,12 @@ impl Database {
     /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The same database, entered as another role.
+    #[must_use]
+    pub fn as_role(&self, role: &str) -> Self {
+        Self { url: self.url.replacen("//postgres@", &format!("//{role}@"), 1) }
     }
 
     /// A connection to it.

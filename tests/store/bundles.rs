@@ -5,7 +5,7 @@ use lychgate_common::{
     clock::Clock,
     store::{Bundle, Group, GroupLimits, Recorded, Recorder, Store, StoreSettings},
 };
-use lychgate_tests::database::Database;
+use lychgate_tests::{database::Database, fact::PATIENCE};
 
 use crate::records::{WINDOW, webhook};
 
@@ -14,7 +14,7 @@ async fn open() -> (Store, Database, Group<Bundle, Vec<Recorded>>) {
     let store = Store::open(&StoreSettings::new(database.url().into()), Clock::system()).unwrap();
     store.migrate().await.unwrap();
     // One writer: what is submitted together is one batch, so that halving has something to do.
-    let limits = GroupLimits { writers: 1, items: 200, bytes: 4 << 20, waiting: 4096 };
+    let limits = GroupLimits { writers: 1, items: 200, bytes: 4 << 20, waiting: 4096, patience: PATIENCE };
     let group = Group::start(limits, Recorder::new(store.clone(), WINDOW));
     (store, database, group)
 }

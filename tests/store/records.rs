@@ -10,7 +10,7 @@ use lychgate_common::{
     queue::Shards,
     store::{Group, GroupLimits, Keys, NewEvent, Recorded, Recorder, Store, StoreSettings, Write},
 };
-use lychgate_tests::{database::Database, eventually};
+use lychgate_tests::{database::Database, eventually, fact::PATIENCE};
 
 pub(crate) const WINDOW: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -22,7 +22,7 @@ pub(crate) async fn store_at(clock: Clock) -> Store {
 }
 
 pub(crate) fn group(store: &Store) -> Group<NewEvent, Recorded> {
-    let limits = GroupLimits { writers: 3, items: 200, bytes: 4 << 20, waiting: 4096 };
+    let limits = GroupLimits { writers: 3, items: 200, bytes: 4 << 20, waiting: 4096, patience: PATIENCE };
     Group::start(limits, Recorder::new(store.clone(), WINDOW))
 }
 

@@ -11,6 +11,7 @@ use lychgate_common::{
         Verdict, WorkerName, Write,
     },
 };
+use lychgate_tests::fact::PATIENCE;
 
 use crate::records::{group, store_at, webhook};
 
@@ -40,7 +41,7 @@ fn refused(store: &Store) -> LoggedDelivery {
 
 async fn succeeds(store: &Store, item: &NewEvent) {
     let name = WorkerName { worker: "w1".into(), build: "test".into() };
-    let limits = GroupLimits { writers: 1, items: 10, bytes: 1 << 20, waiting: 10 };
+    let limits = GroupLimits { writers: 1, items: 10, bytes: 1 << 20, waiting: 10, patience: PATIENCE };
     let settlement = Settlement {
         event: item.event.clone(),
         attempt: Attempt::FIRST,

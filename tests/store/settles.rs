@@ -10,12 +10,13 @@ use lychgate_common::{
     row,
     store::{AttemptError, Group, GroupLimits, NewEvent, Settled, Settlement, Settler, Store, Verdict, WorkerName},
 };
+use lychgate_tests::fact::PATIENCE;
 
 use crate::records::{group, store_at, webhook};
 
 fn settler(store: &Store) -> Group<Settlement, Settled> {
     let name = WorkerName { worker: "w1".to_owned(), build: "test".to_owned() };
-    let limits = GroupLimits { writers: 2, items: 50, bytes: 4 << 20, waiting: 1024 };
+    let limits = GroupLimits { writers: 2, items: 50, bytes: 4 << 20, waiting: 1024, patience: PATIENCE };
     Group::start(limits, Settler::new(store.clone(), name))
 }
 
@@ -53,6 +54,21 @@ async fn an_attempt_is_settled_once_whatever_copies_come_later() {
 }
 
 #[tokio::test]
+async fn word_of_a_lost_publish_that_comes_after_its_attempt_brings_no_retry_forward() {
+    let store = store_at(Clock::system()).await;
+    let item = webhook(&store, Some("k"), "a");
+    let id = item.event.id;
+    group(&store).submit(NewEvent { due_at: Some(store.clock().now()), ..item.clone() }).await.unwrap();
+    let at = store.clock().now() + SignedDuration::from_hours(1);
+    let retry = Verdict::Retry { climbed: 1, at, sweep_at: at };
+    assert_eq!(settler(&store).submit(settlement(&item, 1, retry)).await.unwrap(), Settled::Now);
+    store.mark_unpublished(&[(id, Attempt::FIRST)]).await.unwrap();
+    assert!(store.sweep_unpublished(10, Duration::from_secs(30)).await.unwrap().is_empty());
+    store.mark_unpublished(&[(id, Attempt::FIRST.next())]).await.unwrap();
+    assert_eq!(store.sweep_unpublished(10, Duration::from_secs(30)).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_retried_event_is_due_again_and_a_dead_one_is_not() {
     let clock = Clock::standing_at("2026-11-21T12:00:00Z".parse().unwrap());
     let store = store_at(clock.clone()).await;
@@ -84,7 +100,7 @@ async fn of_a_batch_only_the_settlement_whose_data_is_refused_fails() {
     }
     // One writer: what is submitted while it writes the first is one batch.
     let name = WorkerName { worker: "w1".to_owned(), build: "test".to_owned() };
-    let limits = GroupLimits { writers: 1, items: 50, bytes: 4 << 20, waiting: 1024 };
+    let limits = GroupLimits { writers: 1, items: 50, bytes: 4 << 20, waiting: 1024, patience: PATIENCE };
     let settler = Group::start(limits, Settler::new(store.clone(), name));
     let settled = items.iter().enumerate().map(|(n, item)| {
         let name = if n == 4 { "Ada\0" } else { "Ada" };

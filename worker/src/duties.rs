@@ -11,8 +11,9 @@ mod suppliers;
 mod sweep;
 mod upkeep;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use lychgate_common::{queue::Queue, stop::Stop};
 use tokio::task::JoinSet;
 
@@ -35,7 +36,8 @@ pub(crate) fn start(house: &Arc<House>, stop: &Stop) -> JoinSet<()> {
     duties
 }
 
-/// Does something now and then until stopped.
+/// Does something now and then until stopped. A duty that panics has missed one turn; the next is tried all the same,
+/// for nobody would notice a worker without a sweeper.
 async fn every<F, W>(pause: Duration, stop: Stop, house: Arc<House>, duty: W)
 where
     F: Future<Output = ()>,
@@ -45,7 +47,10 @@ where
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = tick.tick() => duty(Arc::clone(&house)).await,
+            _ = tick.tick() => {
+                // The log has the panic's own words (`telemetry`).
+                let _ = AssertUnwindSafe(duty(Arc::clone(&house))).catch_unwind().await;
+            }
             () = stop.stopping() => return,
         }
     }

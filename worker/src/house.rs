@@ -71,6 +71,7 @@ impl House {
             items: usize::from(settings.worker.settle_batch),
             bytes: SETTLE_BYTES,
             waiting: usize::from(settings.worker.prefetch()).max(1),
+            patience: settings.database.patience(),
         };
         Arc::new(Self {
             settle: Group::start(limits, Settler::new(store.clone(), name.clone())),

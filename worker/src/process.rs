@@ -95,7 +95,7 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
             Err(error) => tracing::warn!(%error, "credentials could not be sealed anew; the old keys are still needed"),
         }
     }
-    work_upon(house, ground.stop.clone()).await;
+    let asked = work_upon(house, ground.stop.clone()).await;
     reloading.abort();
     if let Some(reconciling) = reconciling {
         // Between two steps it has noticed the same stop; a run that was cut goes on in the next process.
@@ -104,7 +104,7 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
             () = ground.stop.now() => {}
         }
     }
-    Ok(())
+    if asked { Ok(()) } else { Err(StartError::Deserted) }
 }
 
 /// Rehearses for the gateway in the same process.

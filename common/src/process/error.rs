@@ -38,6 +38,9 @@ pub enum StartError {
         /// Why not.
         source: io::Error,
     },
+    /// A worker was given nothing more although nobody had told it to end.
+    #[error("the queue has ended by itself, which is a defect of this program: start it again (the log says where)")]
+    Deserted,
     /// The system gives no threads, signals or sockets.
     #[error("the process cannot be set up: {0}")]
     Runtime(io::Error),
@@ -65,6 +68,7 @@ pub fn report(program: &str, ended: Result<(), StartError>) -> ExitCode {
         | StartError::Metrics(_)
         | StartError::Telemetry(_)
         | StartError::Listen { .. }
+        | StartError::Deserted
         | StartError::Runtime(_) => ExitCode::FAILURE,
     }
 }

@@ -135,5 +135,6 @@ impl Ground {
             // Acknowledgements that do not get out in time are messages that come again, and are dropped then.
             drop(tokio::time::timeout(std::time::Duration::from_secs(2), broker.closed()).await);
         }
+        self.store.close();
     }
 }

@@ -27,7 +27,8 @@ section! {
         max_head: ByteSize = ByteSize::new(16 << 10), in ByteSize::new(8 << 10)..=ByteSize::new(1 << 20);
         /// How long a request's head may take to arrive, and how long an idle connection is kept. Slower is an attack.
         header_deadline: Duration = Duration::from_secs(10), in Duration::from_millis(50)..=Duration::from_secs(300);
-        /// How long a body may take to arrive. 10 s suffices for 1 MiB at 1 Mbit/s.
+        /// How long a body may take to arrive, and how long an answer may wait to be taken. 10 s suffices for 1 MiB at
+        /// 1 Mbit/s.
         body_deadline: Duration = Duration::from_secs(10), in Duration::from_millis(50)..=Duration::from_secs(300);
         /// Connections at once; further ones wait in the kernel's queue. Some 20 kB of memory each.
         connections: u32 = 4096, in 1..=100_000;
@@ -35,9 +36,11 @@ section! {
         in_flight: u32 = 1024, in 1..=100_000;
         /// Proxies whose `X-Forwarded-For` is believed. None: the peer's address is the client's.
         trusted_proxies: Vec<IpNet> = Vec::new();
-        /// Limit of all requests from one address. Off: one honest sender is often one address, and sends in bursts.
+        /// Limit of all requests from one address (IPv6: one /64). Off: one honest sender is often one address, and sends
+        /// in bursts.
         address_rate: RateLimit = RateLimit::Off;
-        /// Limit of refused credentials from one address, after which it is answered 429: guessing must be slow.
+        /// Limit of refused credentials from one address (IPv6: one /64), after which it is answered 429: guessing must
+        /// be slow.
         refused_rate: RateLimit = RateLimit::rejecting(60, MINUTE, 60);
         /// Group commits at once. Two: while one waits for the disk the other is written, and more writers make smaller
         /// groups, which cost PostgreSQL a fifth more for each event.

@@ -21,9 +21,10 @@ section! {
 }
 
 section! {
-    /// The operators' web page.
+    /// The operators' web page: this version has none.
     pub struct ConsoleSettings in "console" {
-        /// Where the console is served. Loopback: it shows bodies of events, so whoever opens it further must mean it.
+        /// Where the console will be served. This version has none: nothing listens there. Loopback: it will show bodies
+        /// of events, so whoever opens it further must mean it.
         listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8090));
     }
 }

@@ -31,7 +31,8 @@ section! {
         wait: Duration = Duration::from_secs(1), in Duration::from_millis(10)..=Duration::from_secs(60);
         /// How long a new connection may take.
         connect: Duration = Duration::from_secs(3), in Duration::from_millis(10)..=Duration::from_secs(60);
-        /// The server's deadline for one statement: longer than any batch takes, shorter than a sender's patience.
+        /// The server's deadline for one statement: longer than any batch takes, shorter than a sender's patience. A server
+        /// that has said nothing 2 s later is taken for away.
         statement: Duration = Duration::from_secs(10), in Duration::from_millis(10)..=Duration::from_secs(300);
     }
 }
@@ -71,7 +72,15 @@ section! {
     }
 }
 
+/// How much longer than the server's own deadline we wait for its word.
+const SPARE: Duration = Duration::from_secs(2);
+
 impl DatabaseSettings {
+    /// How long an answer may take before the database is taken for away: its own deadlines stand still when it does.
+    pub fn patience(&self) -> Duration {
+        self.statement.saturating_add(SPARE)
+    }
+
     /// What the store needs, with this URL (of a private server, say).
     pub fn store(&self, url: Secret) -> StoreSettings {
         StoreSettings {

@@ -29,6 +29,12 @@ fn values_are_read_with_their_units() {
 }
 
 #[test]
+fn a_key_that_stands_there_twice_is_named() {
+    let (_, faults) = read("d = \"1s\"\nd = \"2s\"", |r| r.duration("d"));
+    assert_eq!(faults, ["lychgate.toml:2: `d` stands here a second time"]);
+}
+
+#[test]
 fn every_mistake_is_reported_with_its_line() {
     let text = "d = 15\nsize = \"1 MB\"\nsecrets = [\"env:NOPE\", \"env:NEITHER\"]\nlimt = 3\nrate = { per = \"1m\", brst = 2 }";
     let (_, faults) = read(text, |r| {

@@ -98,7 +98,12 @@ impl Section {
         let line = |offset: usize| text.get(..offset).map_or(0, |before| before.matches('\n').count() + 1);
         for error in errors {
             let at = error.span().map_or(0, |span| line(span.start));
-            faults.push(Place::File(Arc::clone(file), at).of("").trim_end(), error.message());
+            let there = error.span().and_then(|span| text.get(span)).filter(|there| !there.contains('\n'));
+            let what = match (error.message(), there) {
+                ("duplicate key", Some(key)) => format!("`{key}` stands here a second time"),
+                (message, _) => message.to_owned(),
+            };
+            faults.push(Place::File(Arc::clone(file), at).of("").trim_end(), what);
         }
         let place = |offset: usize| Place::File(Arc::clone(file), line(offset));
         let mut root = Self::empty("", Place::File(Arc::clone(file), 0), origin);

@@ -2,6 +2,8 @@
 //!
 //! The text of a PostgreSQL error is for the log; it never reaches a sender.
 
+use std::time::Duration;
+
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
@@ -42,6 +44,11 @@ impl StoreError {
     /// A refusal of data that this house found before the server could.
     pub fn refused_data(why: &str) -> Self {
         Self::Data(why.into())
+    }
+
+    /// The server has not answered in this time, and neither have its own deadlines.
+    pub(crate) fn silent(patience: Duration) -> Self {
+        Self::Away(format!("no answer within {patience:?}").into())
     }
 
     /// Whether a row had no partition to go to: the clock has run past those made ahead.
@@ -103,6 +110,10 @@ impl From<tokio_postgres::Error> for StoreError {
 
 impl From<PoolError> for StoreError {
     fn from(error: PoolError) -> Self {
-        Self::Away(error.into())
+        match error {
+            // The pool would add that it was making a new object.
+            PoolError::Backend(error) => Self::Away(error.into()),
+            error => Self::Away(error.into()),
+        }
     }
 }

@@ -1,12 +1,16 @@
 //! Group commit: many callers, few writers, one statement for all who wait.
 //!
 //! A writer that becomes free takes everything that is waiting, up to a bound; nobody waits on a clock. A batch that
-//! the server refuses for its data is halved until only the guilty item fails. Never reorders: what a batch may need
-//! sorted, its write sorts.
+//! the server refuses for its data is halved until only the guilty item fails. A server that says nothing at all is
+//! given up on, for its own deadlines stand still with it. Never reorders: what a batch may need sorted, its write sorts.
 
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use futures_util::FutureExt;
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::timeout,
+};
 
 use super::StoreError;
 
@@ -21,6 +25,9 @@ pub struct GroupLimits {
     pub bytes: usize,
     /// Items that may wait. Past it a caller is turned away at once, so that memory stays bounded.
     pub waiting: usize,
+    /// How long an answer may take: longer than the server's own deadline for a statement. Past it nobody knows whether
+    /// the batch is committed.
+    pub patience: Duration,
 }
 
 /// An item that knows about how many bytes it brings along.
@@ -38,17 +45,20 @@ pub trait Write<T, R>: Send + Sync + 'static {
 type Waiting<T, R> = (T, oneshot::Sender<Result<R, Arc<StoreError>>>);
 
 /// The door to a group's writers. Cheap to clone; the writers end when the last door is dropped.
-pub struct Group<T, R>(mpsc::Sender<Waiting<T, R>>);
+pub struct Group<T, R> {
+    door: mpsc::Sender<Waiting<T, R>>,
+    patience: Duration,
+}
 
 impl<T, R> Clone for Group<T, R> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { door: self.door.clone(), patience: self.patience }
     }
 }
 
 impl<T, R> fmt::Debug for Group<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Group({} may wait)", self.0.capacity())
+        write!(f, "Group({} may wait)", self.door.capacity())
     }
 }
 
@@ -59,27 +69,33 @@ impl<T: Weigh + Send + Sync + 'static, R: Send + 'static> Group<T, R> {
         let queue = Arc::new(Mutex::new(queue));
         let write = Arc::new(write);
         for _ in 0..limits.writers.max(1) {
-            tokio::spawn(writer(limits, Arc::clone(&queue), Arc::clone(&write)));
+            let (queue, write) = (Arc::clone(&queue), Arc::clone(&write));
+            tokio::spawn(async move {
+                // A panic costs its batch, whose callers hear of it, and never the writer: nobody would make another.
+                while AssertUnwindSafe(writer(limits, &queue, write.as_ref())).catch_unwind().await.is_err() {}
+            });
         }
-        Self(door)
+        Self { door, patience: limits.patience }
     }
 
-    /// Hands an item over and waits until its batch is committed. Turned away at once when too much is waiting.
+    /// Hands an item over and waits until its batch is committed. Turned away at once when too much is waiting, and
+    /// given up when there is no answer in time.
     pub async fn submit(&self, item: T) -> Result<R, Arc<StoreError>> {
         let (answer, answered) = oneshot::channel();
-        self.0.try_send((item, answer)).map_err(|_| Arc::new(StoreError::Overloaded))?;
-        answered.await.unwrap_or_else(|_| Err(Arc::new(StoreError::Row("the writer ended".to_owned()))))
+        self.door.try_send((item, answer)).map_err(|_| Arc::new(StoreError::Overloaded))?;
+        let answered = timeout(self.patience, answered).await.map_err(|_| StoreError::silent(self.patience))?;
+        answered.unwrap_or_else(|_| Err(Arc::new(StoreError::Row("the writer ended".to_owned()))))
     }
 
     /// As [`Group::submit`], but waits for a place: for callers that are bounded themselves.
     pub async fn submit_patiently(&self, item: T) -> Result<R, Arc<StoreError>> {
         let (answer, answered) = oneshot::channel();
-        self.0.send((item, answer)).await.map_err(|_| Arc::new(StoreError::Overloaded))?;
+        self.door.send((item, answer)).await.map_err(|_| Arc::new(StoreError::Overloaded))?;
         answered.await.unwrap_or_else(|_| Err(Arc::new(StoreError::Row("the writer ended".to_owned()))))
     }
 }
 
-async fn writer<T, R, W>(limits: GroupLimits, queue: Arc<Mutex<mpsc::Receiver<Waiting<T, R>>>>, write: Arc<W>)
+async fn writer<T, R, W>(limits: GroupLimits, queue: &Mutex<mpsc::Receiver<Waiting<T, R>>>, write: &W)
 where
     T: Weigh + Send + Sync,
     R: Send,
@@ -90,6 +106,10 @@ where
         {
             let mut queue = queue.lock().await;
             let Some((item, answer)) = queue.recv().await else { return };
+            if answer.is_closed() {
+                // Given up before it was begun: nothing has been promised, and its place is free for another.
+                continue;
+            }
             let mut bytes = item.weight();
             items.push(item);
             answers.push(answer);
@@ -100,19 +120,24 @@ where
                 answers.push(answer);
             }
         }
-        for (answer, result) in answers.into_iter().zip(halving(write.as_ref(), &items).await) {
-            // A caller that is gone needs no answer; its item is committed all the same.
+        for (answer, result) in answers.into_iter().zip(halving(write, &items, limits.patience).await) {
+            // A caller that has gone meanwhile needs no answer; its item is committed all the same.
             let _ = answer.send(result);
         }
     }
 }
 
 /// Writes a batch; where the data is refused, halves it until only the guilty items are.
-async fn halving<T: Send + Sync, R, W: Write<T, R>>(write: &W, items: &[T]) -> Vec<Result<R, Arc<StoreError>>> {
+async fn halving<T, R, W>(write: &W, items: &[T], patience: Duration) -> Vec<Result<R, Arc<StoreError>>>
+where
+    T: Send + Sync,
+    W: Write<T, R>,
+{
     let mut results = Vec::with_capacity(items.len());
     let mut parts = vec![items];
     while let Some(part) = parts.pop() {
-        match write.write(part).await {
+        let written = timeout(patience, write.write(part)).await;
+        match written.unwrap_or_else(|_| Err(StoreError::silent(patience))) {
             Ok(answers) => results.extend(answers.into_iter().map(Ok)),
             Err(error) if error.is_data() && part.len() > 1 => {
                 let (left, right) = part.split_at(part.len() / 2);
@@ -132,7 +157,13 @@ async fn halving<T: Send + Sync, R, W: Write<T, R>>(write: &W, items: &[T]) -> V
 mod tests {
     use super::*;
 
+    /// Refuses what is negative, panics at one number and never ends at another.
     struct Picky;
+
+    const PANIC: i32 = 1000;
+    const SILENCE: i32 = 2000;
+    const LIMITS: GroupLimits =
+        GroupLimits { writers: 2, items: 10, bytes: 1000, waiting: 100, patience: Duration::from_secs(12) };
 
     impl Weigh for i32 {
         fn weight(&self) -> usize {
@@ -142,6 +173,10 @@ mod tests {
 
     impl Write<i32, i32> for Picky {
         async fn write(&self, items: &[i32]) -> Result<Vec<i32>, StoreError> {
+            assert!(!items.contains(&PANIC), "as a defect would");
+            if items.contains(&SILENCE) {
+                std::future::pending::<()>().await;
+            }
             if items.iter().any(|item| *item < 0) {
                 return Err(StoreError::refused_data("negative"));
             }
@@ -151,16 +186,27 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_guilty_items_of_a_batch_fail_and_the_order_holds() {
-        let results = halving(&Picky, &[1, 2, -3, 4, 5, -6, 7]).await;
+        let results = halving(&Picky, &[1, 2, -3, 4, 5, -6, 7], LIMITS.patience).await;
         let values: Vec<_> = results.into_iter().map(Result::ok).collect();
         assert_eq!(values, [Some(2), Some(4), None, Some(8), Some(10), None, Some(14)]);
     }
 
     #[tokio::test]
     async fn everyone_is_answered_and_the_surplus_is_turned_away() {
-        let limits = GroupLimits { writers: 2, items: 10, bytes: 1000, waiting: 100 };
-        let group = Group::start(limits, Picky);
+        let group = Group::start(LIMITS, Picky);
         let answers = futures_util::future::join_all((0..50).map(|item| group.submit(item))).await;
         assert!(answers.iter().zip(0..).all(|(answer, item)| *answer.as_ref().unwrap() == item * 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_panic_nor_a_server_that_says_nothing_ends_a_writer() {
+        let group = Group::start(LIMITS, Picky);
+        for _ in 0..LIMITS.writers * 2 {
+            assert!(matches!(group.submit(PANIC).await.unwrap_err().as_ref(), StoreError::Row(_)));
+        }
+        for _ in 0..LIMITS.writers * 2 {
+            assert!(group.submit(SILENCE).await.unwrap_err().is_away());
+        }
+        assert_eq!(group.submit(21).await.unwrap(), 42);
     }
 }

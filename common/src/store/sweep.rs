@@ -12,7 +12,11 @@ use super::{
     Store, StoreError,
     claim::{MESSAGE_COLUMNS, message},
 };
-use crate::{event::EventId, message::Message, queue::Shard};
+use crate::{
+    event::{Attempt, EventId},
+    message::Message,
+    queue::Shard,
+};
 
 /// Open events, and how long the oldest has waited.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -24,20 +28,24 @@ pub struct Backlog {
 }
 
 impl Store {
-    /// Marks events whose publish was not confirmed: the sweeper takes them whatever the queue holds.
-    pub async fn mark_unpublished(&self, ids: &[EventId]) -> Result<(), StoreError> {
-        if ids.is_empty() {
+    /// Marks attempts whose publish was not confirmed: the sweeper takes them whatever the queue holds. One that has
+    /// been made meanwhile (its message had come through) is left alone: what follows it has a time of its own.
+    pub async fn mark_unpublished(&self, attempts: &[(EventId, Attempt)]) -> Result<(), StoreError> {
+        if attempts.is_empty() {
             return Ok(());
         }
-        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let (ids, attempts): (Vec<Uuid>, Vec<i32>) =
+            attempts.iter().map(|(id, attempt)| (id.uuid(), attempt.number())).unzip();
         let client = self.client().await?;
         let statement = client
             .prepare_cached(
                 "/* mark_unpublished */
-                update event_state set due_at = '-infinity' where id = any($1) and finished_at is null",
+                update event_state s set due_at = '-infinity'
+                from unnest($1::uuid[], $2::int[]) as v (id, attempt)
+                where s.id = v.id and s.attempt = v.attempt and s.finished_at is null",
             )
             .await?;
-        client.execute(&statement, &[&ids]).await?;
+        client.execute(&statement, &[&ids, &attempts]).await?;
         Ok(())
     }
 

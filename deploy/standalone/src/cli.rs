@@ -88,11 +88,14 @@ pub(crate) struct UpOptions {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA)]
     pub(crate) data: PathBuf,
     /// Address for the senders; port 0 picks a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "IP:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// Address of /livez, /readyz and /metrics [default: 127.0.0.1:9464]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "IP:PORT")]
     pub(crate) ops: Option<SocketAddr>,
+    /// Address of the operators' page; this version has none, and nothing listens there [default: 127.0.0.1:8090]
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) console: Option<SocketAddr>,
     /// Keep nothing: a temporary directory, removed at the end
     #[arg(long)]
     pub(crate) ephemeral: bool,
@@ -101,6 +104,6 @@ pub(crate) struct UpOptions {
 impl UpOptions {
     /// Whether nothing was asked for but the usual.
     pub(crate) fn is_usual(&self) -> bool {
-        *self == Self { data: DEFAULT_DATA.into(), listen: None, ops: None, ephemeral: false }
+        *self == Self { data: DEFAULT_DATA.into(), listen: None, ops: None, console: None, ephemeral: false }
     }
 }

@@ -12,13 +12,17 @@ use anyhow::Context;
 use lychgate_common::{
     clock::Clock,
     process::{Ground, Options, StartError},
-    settings::{DEFAULT_FILE, Override, Settings},
+    settings::{ConsoleSettings, DEFAULT_FILE, Override, Settings},
     source::Source,
     stop::Stop,
     store::{Store, StoreSettings},
 };
 
-use crate::{cli::DEFAULT_DATA, embedded::Embedded, output::Usage};
+use crate::{
+    cli::DEFAULT_DATA,
+    embedded::Embedded,
+    output::{self, Usage},
+};
 
 /// What to say where there is nothing to go by.
 pub(crate) const NOWHERE: &str = "no settings were found: neither `lychgate.toml` nor `lychgate-data/lychgate.toml` is in this \
@@ -50,6 +54,16 @@ impl Found {
     pub(crate) fn is_usual(file: &Path) -> bool {
         let real = file.canonicalize().ok();
         real.is_some() && usual_files().into_iter().find_map(|usual| usual.canonicalize().ok()) == real
+    }
+
+    /// Whoever says where the console is to be must not look for it there in vain.
+    pub(crate) fn tell_of_no_console(&self) {
+        let listen = self.settings.console.listen;
+        if listen != ConsoleSettings::default().listen {
+            output::aside(format_args!(
+                "note: this version has no console: nothing listens at console.listen ({listen})"
+            ));
+        }
     }
 
     /// The directories in which a `lychgate up` with these settings may keep its data.

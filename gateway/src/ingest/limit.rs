@@ -178,6 +178,7 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[ipnet::IpNet]
 #[cfg(test)]
 mod tests {
     use hyper::header::HeaderValue;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -193,5 +194,25 @@ mod tests {
         assert_eq!(client(ip("198.51.100.4"), &headers, &trusted), ip("198.51.100.4"));
         headers.append(FORWARDED_FOR, HeaderValue::from_static("garbage"));
         assert_eq!(client(ip("10.0.0.1"), &headers, &trusted), ip("10.0.0.1"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_stranger_writes_before_our_proxies_changes_nothing(
+            written in proptest::collection::vec("[ -~]{0,40}", 0..5),
+            stranger: [u8; 4],
+            on_one_line: bool,
+        ) {
+            let trusted: [ipnet::IpNet; 1] = ["10.0.0.0/8".parse().unwrap()];
+            let stranger = IpAddr::from(stranger);
+            prop_assume!(!trusted[0].contains(&stranger));
+            let proxies = format!("{stranger}, 10.1.2.3");
+            let mut headers = HeaderMap::new();
+            let last = if on_one_line { format!("{}, {proxies}", written.join(", ")) } else { proxies };
+            for line in written.iter().filter(|_| !on_one_line).chain([&last]) {
+                headers.append(FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
+            }
+            prop_assert_eq!(client(IpAddr::from([10, 0, 0, 1]), &headers, &trusted), stranger);
+        }
     }
 }

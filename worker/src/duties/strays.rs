@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use lychgate_common::{event::EventId, queue::broker::Stray};
+use lychgate_common::{message::Message, queue::broker::Stray};
 use tokio::sync::mpsc;
 
 use crate::{house::House, late};
@@ -21,11 +21,11 @@ pub(crate) async fn bury(house: Arc<House>, mut strays: mpsc::Receiver<Stray>) {
                     tracing::warn!(event = %message.id(), %error, "not recorded yet; the broker keeps it");
                     continue;
                 }
-                mark(&house, message.id()).await;
+                mark(&house, message).await;
             }
             Ok(message) => {
                 tracing::warn!(event = %message.id(), reason = stray.reason.as_deref().unwrap_or("unknown"), "a stray message; its event is swept");
-                mark(&house, message.id()).await;
+                mark(&house, message).await;
             }
             Err(poison) => tracing::error!(?poison, "bytes on the queue that are no message"),
         }
@@ -33,8 +33,8 @@ pub(crate) async fn bury(house: Arc<House>, mut strays: mpsc::Receiver<Stray>) {
     }
 }
 
-async fn mark(house: &House, id: EventId) {
-    if let Err(error) = house.store.mark_unpublished(&[id]).await {
-        tracing::warn!(event = %id, %error, "not marked; it is swept after its grace");
+async fn mark(house: &House, message: &Message) {
+    if let Err(error) = house.store.mark_unpublished(&[(message.id(), message.attempt)]).await {
+        tracing::warn!(event = %message.id(), %error, "not marked; it is swept after its grace");
     }
 }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use lychgate_common::{
-    event::EventId,
     message::Message,
     queue::{Published, Queue, Route, Shard},
     store::StoreError,
@@ -60,7 +59,7 @@ async fn publish(house: &House, batch: Vec<Message>) -> Result<bool, StoreError>
     if batch.is_empty() {
         return Ok(true);
     }
-    let ids: Vec<EventId> = batch.iter().map(Message::id).collect();
+    let ids: Vec<_> = batch.iter().map(|message| (message.id(), message.attempt)).collect();
     tracing::info!(events = ids.len(), "swept: published again");
     let verdicts =
         house.queue.publish(batch.into_iter().map(|message| (message.slimmed(), Route::Main)).collect()).await;

@@ -9,7 +9,6 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 use jiff::SignedDuration;
 use lychgate_common::{
     event::{Attempt, EventId},
-    message::Message,
     queue::{Published, Queue, Route},
     status::Status,
     store::{Deed, EventFilter, Page, Standing, Store, StoreError},
@@ -124,7 +123,7 @@ async fn open(
         report.skipped += count(step.len().saturating_sub(messages.len()));
         wave.extend(messages.iter().map(|message| (message.id(), message.attempt)));
         if let Some(queue) = queue {
-            let ids: Vec<EventId> = messages.iter().map(Message::id).collect();
+            let ids: Vec<_> = messages.iter().map(|message| (message.id(), message.attempt)).collect();
             let batch = messages.into_iter().map(|message| (message.slimmed(), Route::Main)).collect();
             let unpublished = Published::unconfirmed(&ids, &queue.publish(batch).await);
             store.mark_unpublished(&unpublished).await?;

@@ -54,6 +54,7 @@ pub(crate) fn run(check: &Check, found: &Found) -> anyhow::Result<()> {
     for shown in found.settings.effective().iter().filter(|shown| !shown.default) {
         output::line(format_args!("  {} = {}", shown.name, shown.value));
     }
+    found.tell_of_no_console();
     for source in &sources {
         output::line(about::briefly(source));
     }

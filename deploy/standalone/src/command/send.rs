@@ -30,6 +30,7 @@ use lychgate_common::{
     },
     status::Status,
 };
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use self::client::{HttpClient, Reply, join};
@@ -55,7 +56,8 @@ pub(crate) struct Send {
     /// The body to send, from a file or, as `-`, from standard input; otherwise a sample such as the sender's own
     #[arg(long, value_name = "FILE|-")]
     data: Option<PathBuf>,
-    /// The event's id, where the sender has ids; otherwise the sample's, the same each time: a second send is a duplicate
+    /// The event's id, where the sender has ids; otherwise the sample's or the body's, the same each time: a second send
+    /// is a duplicate
     #[arg(long, value_name = "ID")]
     id: Option<String>,
     /// Whose event it is, where the source has tenants (a campus's church id)
@@ -105,10 +107,11 @@ pub(crate) async fn run(send: &Send, common: &Options) -> anyhow::Result<()> {
         subject: send.subject.clone(),
         data: send.data.as_deref().map(read).transpose()?,
     };
-    let id = match (&send.id, send.count) {
-        (Some(id), _) => id.clone(),
-        (None, 1) => format!("sample_{}", send.kind.replace(|c: char| !c.is_ascii_alphanumeric(), "_")),
-        (None, _) => EventId::new(sender.clock.now()).to_string(),
+    let id = match (&send.id, send.count, &sender.data) {
+        (Some(id), _, _) => id.clone(),
+        (None, 1, None) => format!("sample_{}", send.kind.replace(|c: char| !c.is_ascii_alphanumeric(), "_")),
+        (None, 1, Some(body)) => format!("body_{:.16}", hex::encode(Sha256::digest(body))),
+        (None, _, _) => EventId::new(sender.clock.now()).to_string(),
     };
     if send.count > 1 {
         many::run(sender, &id, send.count, send.wait).await
@@ -170,6 +173,13 @@ async fn one(sender: &Sender, id: &str, wait: bool) -> anyhow::Result<()> {
 /// Waits for each event, and says what became of it.
 async fn told(sender: &Sender, events: &[String]) -> anyhow::Result<()> {
     let retry = |receipt: &fate::Receipt| {
+        if receipt.attempt == 1 {
+            let patience = fate::PATIENCE;
+            output::aside(format_args!(
+                "note: not processed yet; waiting for up to {patience:?}. It is safe: stop me if you like"
+            ));
+            return;
+        }
         let why = receipt.last_error.as_deref().unwrap_or("no reason given");
         output::line(format_args!("attempt {} failed, retrying: {}", receipt.attempt - 1, clean(why)));
     };

@@ -40,6 +40,7 @@ pub(crate) fn run(options: &UpOptions, common: &Options) -> anyhow::Result<()> {
     let (file, first_time) = settings_file(&data, common)?;
     let found = Found::read_with(Some(file), common, overrides(options))?;
     let sources = process::sources(&found.settings)?;
+    found.tell_of_no_console();
     let listener = process::bind(found.settings.gateway.listen, "--listen ADDRESS")?;
     let ops = process::bind(found.settings.ops.listen, "--ops ADDRESS")?;
     let embedded = match found.settings.database.url {
@@ -97,7 +98,11 @@ fn settings_file(data: &DataDir, common: &Options) -> anyhow::Result<(PathBuf, b
 
 /// The options of `up` that override settings.
 fn overrides(options: &UpOptions) -> Vec<Override> {
-    let given = [("gateway.listen", "--listen", options.listen), ("ops.listen", "--ops", options.ops)];
+    let given = [
+        ("gateway.listen", "--listen", options.listen),
+        ("ops.listen", "--ops", options.ops),
+        ("console.listen", "--console", options.console),
+    ];
     let one = |(key, option, address): (_, _, Option<std::net::SocketAddr>)| {
         address.map(|address| Override { key, option, value: address.to_string() })
     };

@@ -1,5 +1,7 @@
 //! Golden envelopes both ways, and what is refused.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const FULL: &str = include_str!("../../../../tests/golden/envelope-full.json");
@@ -156,4 +158,64 @@ fn what_would_break_the_connection_is_not_sent() {
     let mut message = full();
     message.event.body = Bytes::from(vec![0; PAYLOAD_LIMIT + 1]);
     assert!(matches!(encode(&message), Err(Unsendable::Payload(_))));
+}
+
+proptest! {
+    #[test]
+    fn whatever_texts_an_event_has_come_back_as_they_were(
+        texts in proptest::collection::vec(".{0,40}", 6),
+        body in proptest::collection::vec(any::<u8>(), 0..200),
+        (attempt, climbed, shard) in (1..i32::MAX, any::<u8>(), 0..64i16),
+    ) {
+        let [source, kind, tenant, subject, key, headers] = texts.as_slice() else { unreachable!() };
+        let mut message = full();
+        message.event.source = source.as_str().into();
+        message.event.kind = kind.as_str().into();
+        message.event.tenant = tenant.as_str().into();
+        message.event.subject = Some(subject.as_str().into());
+        message.event.body = body.into();
+        (message.attempt, message.climbed) = (Attempt::new(attempt).unwrap(), climbed);
+        message.shard = Shard::new(shard).unwrap();
+        message.unrecorded = Some(Box::new(Unrecorded {
+            key: Some(key.clone()),
+            body_guard: true,
+            body_guard_window: Some(std::time::Duration::from_secs(300)),
+            headers: headers.clone(),
+            content_type: Some(subject.clone()),
+        }));
+        let (properties, payload) = encode(&message).unwrap();
+        let read = decode(&properties, payload.to_vec()).unwrap();
+        prop_assert_eq!(format!("{:?}", read), format!("{:?}", message));
+    }
+
+    #[test]
+    fn no_headers_make_the_reader_panic(
+        envelope in prop_oneof![".{0,60}", r#"\{("[a-z_]{1,10}":(-?[0-9]{1,12}|"[^"]{0,9}"|null|\{\}|\[\]),){0,6}"schema":[0-9]\}"#],
+        id in ".{0,50}",
+        strange in 0..6usize,
+    ) {
+        let values = [
+            AMQPValue::LongString(envelope.into()),
+            AMQPValue::ByteArray(vec![1, 2].into()),
+            AMQPValue::Void,
+            AMQPValue::Double(f64::NAN),
+            AMQPValue::FieldTable(FieldTable::default()),
+            AMQPValue::LongLongInt(i64::MIN),
+        ];
+        let mut table = FieldTable::default();
+        for name in [ENVELOPE, TRACEPARENT, "x-delivery-count", "x-death", "x-first-death-reason"] {
+            let value = if name == ENVELOPE { &values[0] } else { &values[strange] };
+            table.insert(name.into(), value.clone());
+        }
+        let mut properties = BasicProperties::default().with_headers(table);
+        if let Ok(id) = ShortString::try_new(id) {
+            properties = properties.with_message_id(id);
+        }
+        let bytes = b"as they came".to_vec();
+        if let Err(poison) = decode(&properties, bytes.clone()) {
+            prop_assert_eq!(poison.bytes.as_ref(), bytes.as_slice());
+            prop_assert!(!poison.why.is_empty());
+        }
+        let _ = (delivery_count(&properties), death(&properties));
+    }
 }

@@ -14,6 +14,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Two levels of the retry schedule and some.
 pub(super) const PATIENCE: Duration = Duration::from_secs(90);
+/// An event that is still to be tried after this long is worth a word: its worker may be away.
+const QUIET: Duration = Duration::from_secs(5);
 /// So often in a row a question that got no answer is put again: it changes nothing, and a connection may break.
 const ASKED_AGAIN: u32 = 5;
 
@@ -26,7 +28,8 @@ pub(super) struct Receipt {
     pub(super) last_error: Option<String>,
 }
 
-/// Waits until the status is final, but not longer than `patience`. `noted` hears of every failed attempt meanwhile.
+/// Waits until the status is final, but not longer than `patience`. `noted` hears of every failed attempt meanwhile, and
+/// once of an event that nobody has tried for a while.
 pub(super) async fn wait(
     sender: &Sender,
     id: &str,
@@ -35,6 +38,7 @@ pub(super) async fn wait(
 ) -> anyhow::Result<Receipt> {
     let started = Instant::now();
     let (mut pause, mut attempt, mut unanswered) = (FIRST_PAUSE, 1, 0);
+    let mut told = false;
     loop {
         let reply = match sender.ask(id).await {
             Ok(reply) => reply,
@@ -53,6 +57,9 @@ pub(super) async fn wait(
         }
         if receipt.attempt > attempt {
             attempt = receipt.attempt;
+            noted(&receipt);
+        } else if !told && attempt == 1 && started.elapsed() > QUIET {
+            told = true;
             noted(&receipt);
         }
         if started.elapsed() > patience {
