@@ -2,6 +2,8 @@
 
 mod adyen;
 mod jose;
+mod plaid;
+mod saleor;
 
 use lychgate_tests::{
     http::Request,

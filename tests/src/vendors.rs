@@ -95,7 +95,7 @@ impl Sdk {
 
     /// The public keys of the process's own key pairs: one set a name.
     pub fn published(&self, name: &str) -> String {
-        self.ask(&json!({"provider": "jose-keys"}))[name].as_str().unwrap().to_owned()
+        self.ask(&json!({"provider": "published-keys"}))[name].as_str().unwrap().to_owned()
     }
 
     /// Whether a vendor's library takes these headers and this body; else why not.
