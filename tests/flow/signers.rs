@@ -2,6 +2,7 @@
 
 mod adyen;
 mod jose;
+mod judges;
 mod plaid;
 mod saleor;
 
