@@ -17,7 +17,10 @@ mod identify;
 mod jwk;
 mod jwks;
 mod key;
+mod key_api;
 mod limits;
+mod lookups;
+mod needs;
 mod path;
 mod php_json;
 mod place;
@@ -45,7 +48,7 @@ use ipnet::IpNet;
 
 pub use self::{
     certificate::{Certificate, CertificateFault, RsaDigest},
-    certificates::{ADDRESS_LIMIT, Certificates, Found},
+    certificates::Certificates,
     fault::SourceFault,
     forward::{Destination, Forward, ForwardFault},
     handshake::{Answer, Handshake, HandshakeRule, KnownBy},
@@ -54,7 +57,9 @@ pub use self::{
     jwk::{JwksFault, PublicKey},
     jwks::{COOL_DOWN, Due, KeyServer, REFRESH, SET_LIMIT},
     key::{Key, KeyFault, KeyForm, Keys},
+    key_api::{KeyApi, KeyApiFault},
     limits::{ContentTypes, DEFAULT_BODY_LIMIT, OnConflict},
+    lookups::{Found, Lookups, NAMES_LIMIT},
     path::{PathFault, PathPattern},
     place::{Place, VALUE_LIMIT},
     pointer::{DEPTH_LIMIT, Pointer},
@@ -69,7 +74,8 @@ pub use self::{
     time::{FUTURE_LIMIT, Freshness, TimeAt, TimeForm},
     verify::{
         Accepted, Algorithm, BodyVariant, Certified, CertifiedForm, Each, Encoding, Hash, Jws, JwsAlgorithm, JwsAt,
-        Origin, OriginFault, Origins, Scheme, SignatureForm, Subscription, Token, URL_SECRET_LENGTH, Verifier,
+        JwsPayload, Origin, OriginFault, Origins, Scheme, SignatureForm, Subscription, Token, URL_SECRET_LENGTH,
+        Verifier,
     },
 };
 use self::{reading::Reading, sample::Draft};
@@ -245,22 +251,6 @@ impl Source {
     /// A body without the secrets that its sender puts into it: what may be stored.
     pub fn redacted(&self, body: &bytes::Bytes) -> bytes::Bytes {
         redact::redacted(body, self.0.profile.redact)
-    }
-
-    /// The key server that must be asked before this request can be judged, if one must.
-    pub fn keys_due(&self, request: &Request<'_>, now: std::time::Instant) -> Option<(&KeyServer, Due)> {
-        self.0.profile.verifier.keys_due(request, now)
-    }
-
-    /// The certificate without which this request cannot be judged, where it is not known: its keeper, and its address.
-    pub fn certificate_wanted(&self, request: &Request<'_>) -> Option<(&Certificates, url::Url)> {
-        let certified = self.0.profile.verifier.certified()?;
-        certified.wanted(&Reading::of(request)).map(|address| (&certified.certificates, address))
-    }
-
-    /// What an authentic request says about a subscription to a topic, if it does.
-    pub fn subscription(&self, request: &Request<'_>) -> Option<Subscription> {
-        self.0.profile.verifier.certified()?.subscription(&Reading::of(request))
     }
 
     /// What an accepted request is answered.

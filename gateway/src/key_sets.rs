@@ -1,17 +1,18 @@
-//! Fetches senders' key sets and certificates when a request cannot be judged without: with the confirmation of a topic's
-//! subscription, the only things that the gateway ever calls.
+//! Fetches senders' keys, key sets and certificates when a request cannot be judged without: with the confirmation of a
+//! topic's subscription, the only things that the gateway ever calls.
 //!
 //! Small, prompt, without redirects, and from addresses in the settings or on hosts of a preset only, which are https (or
 //! loopback, for those who say so). A failure is logged once and delays nobody again before the cool-down has passed.
 
 mod certificates;
+mod handed_out;
 mod subscriptions;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{Request, StatusCode, header, header::HeaderValue};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -23,7 +24,10 @@ use thiserror::Error;
 /// The sender waits meanwhile: a third of what Canvas allows.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+/// Whom senders see asking.
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("Lychgate/", env!("CARGO_PKG_VERSION")));
+
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// The client for key servers.
 #[derive(Clone, Debug)]
@@ -60,6 +64,7 @@ impl KeySets {
     /// Brings the source's keys up to date where this request needs it.
     pub(crate) async fn refresh(&self, source: &Source, request: &source::Request<'_>) {
         self.certificate(source, request).await;
+        self.handed_out(source, request).await;
         let Some((server, due)) = source.keys_due(request, std::time::Instant::now()) else { return };
         let _asking = match due {
             Due::Unknown | Due::Asked => server.gate().lock().await,
@@ -88,20 +93,25 @@ impl KeySets {
     }
 
     async fn fetch(&self, url: &str, accept: &'static str) -> Result<Bytes, Failed> {
-        let client = self.client.as_ref().ok_or(Failed::NoTls)?;
-        let request = Request::get(url)
-            .header(header::ACCEPT, accept)
-            .header(header::USER_AGENT, concat!("Lychgate/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::new())?;
-        let response = client.request(request).await?;
-        if response.status() != StatusCode::OK {
-            return Err(Failed::Status(response.status()));
+        match self.answer(Request::get(url).header(header::ACCEPT, accept).body(Full::default())?).await? {
+            (StatusCode::OK, body) => Ok(body),
+            (status, _) => Err(Failed::Status(status)),
         }
-        let read = Limited::new(response.into_body(), SET_LIMIT).collect().await;
-        read.map(http_body_util::Collected::to_bytes).map_err(|error| match error.is::<LengthLimitError>() {
-            true => Failed::TooLarge,
-            false => Failed::Broken(error),
-        })
+    }
+
+    /// The status, and the body up to its limit.
+    async fn answer(&self, mut request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failed> {
+        let client = self.client.as_ref().ok_or(Failed::NoTls)?;
+        request.headers_mut().insert(header::USER_AGENT, USER_AGENT);
+        let response = client.request(request).await?;
+        let status = response.status();
+        match Limited::new(response.into_body(), SET_LIMIT).collect().await {
+            Ok(body) => Ok((status, body.to_bytes())),
+            // What it says beside its refusal is no reason to forget that it refused.
+            Err(_) if status != StatusCode::OK => Ok((status, Bytes::new())),
+            Err(error) if error.is::<LengthLimitError>() => Err(Failed::TooLarge),
+            Err(error) => Err(Failed::Broken(error)),
+        }
     }
 }
 

@@ -359,26 +359,33 @@ async fn what_the_document_refuses_is_refused_in_its_words() {
 }
 
 #[tokio::test]
-async fn a_score_beyond_its_maximum_and_a_private_address_go_to_the_dead_letters() {
+async fn a_score_that_its_document_rules_out_is_refused_by_its_pointer_and_a_private_address_is_a_dead_letter() {
     let (stage, _keys) = stage().await;
-    let grade = json!({"type": "grade.created", "data": {"userId": "u", "resourceLinkId": "l", "score": 101,
-        "maxScore": 100, "gradeId": "g", "timestamp": "2024-01-01T12:00:00Z"}});
+    let grade = |score: f64, most: f64| {
+        lti(&json!({"type": "grade.created", "data": {"userId": "u", "resourceLinkId": "l", "score": score,
+            "maxScore": most, "gradeId": "g", "timestamp": "2024-01-01T12:00:00Z"}}))
+    };
+    for (score, most, detail) in [
+        (100.5, 100.0, "Invalid /data/score in payload: it must be from 0 to /data/maxScore"),
+        (-1.0, 100.0, "Invalid /data/score in payload: it must be from 0 to /data/maxScore"),
+        (0.0, 0.0, "Invalid /data/maxScore in payload: it must be more than 0"),
+    ] {
+        let reply = stage.send(&grade(score, most)).await;
+        assert_eq!((reply.status, reply.detail().as_str()), (400, detail));
+    }
+    assert_eq!(stage.database.count("select count(*) from event").await, 0);
+    succeeds(&stage, &grade(100.0, 100.0)).await;
     let transcription = json!({"type": "transcription.completed", "data": {"jobId": "j", "videoId": "v",
         "transcriptionUrl": "https://169.254.169.254/latest", "confidence": 0.9, "duration": 61,
         "timestamp": "2024-01-02T12:00:00Z"}});
-    for (request, why) in [
-        (lti(&grade), "/data/score must be from 0 to maxScore"),
-        (service(&transcription), "/data/transcriptionUrl may not be called"),
-    ] {
-        let id = accepted(&stage, &request).await;
-        stage.becomes(id, "dead").await;
-        let said = format!("select error->>'message' from attempt where event_id = '{id}'");
-        eventually("the reason is recorded", async || match stage.database.column(&said).await.as_slice() {
-            [found] if found == why => Ok(()),
-            found => Err(format!("{found:?}")),
-        })
-        .await;
-    }
+    let id = accepted(&stage, &service(&transcription)).await;
+    stage.becomes(id, "dead").await;
+    let said = format!("select error->>'message' from attempt where event_id = '{id}'");
+    eventually("the reason is recorded", async || match stage.database.column(&said).await.as_slice() {
+        [found] if found == "/data/transcriptionUrl may not be called" => Ok(()),
+        found => Err(format!("{found:?}")),
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -164,3 +164,30 @@ async fn a_member_is_created_updated_and_archived_and_what_is_local_stays() {
     let row = "select is_archived::text || '|' || archived_reason || '|' || notes from members";
     assert_eq!(database.column(row).await, ["true|Deleted in core system|likes to sing"]);
 }
+
+/// The contract of all sources: a known key gets the original status and body again. An operator's replay changes what
+/// has become of the event, and not what its sender was told; that is for the receipt to say, which the answer points to.
+#[tokio::test]
+async fn a_repetition_gets_its_first_answer_after_a_replay_too_and_the_receipt_says_what_has_become_of_it() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let send = async |body: &[u8]| campus.stage.send(&faithflow(&campus.secret, body.to_vec())).await;
+    campus.core.remove(MEMBER);
+    let body = campus.body("member.updated", MEMBER, 1);
+    let first = send(&body).await;
+    assert_eq!((first.status, first.detail().as_str()), (404, "Member not found"));
+    let id = first.event_id();
+    campus.stage.becomes(id, "dead").await;
+    campus.core.put(MEMBER, "SUMARNI NINGSIH", CHURCH);
+    let replay = ["dead-letters", "replay", "--id", &id.to_string(), "--reason", "the member is there", "--yes"];
+    let replayed = campus.stage.lychgate(&replay);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    campus.stage.becomes(id, "succeeded").await;
+    let again = send(&body).await;
+    assert_eq!((again.status, again.body.clone()), (404, first.body.clone()), "the original answer");
+    assert_eq!((again.header("idempotent-replayed"), again.event_id()), (Some("true"), id));
+    let mut receipt = faithflow(&campus.secret, Vec::new());
+    (receipt.method, receipt.path) = ("GET".to_owned(), first.header("location").unwrap().to_owned());
+    let told = campus.stage.send(&receipt).await;
+    assert_eq!((told.status, told.json()["status"].as_str()), (200, Some("succeeded")), "{told:?}");
+    assert_eq!(campus.stage.database.column("select name from members").await, ["SUMARNI NINGSIH"]);
+}

@@ -2,7 +2,7 @@
 
 use lychgate_tests::{
     Broker, Directory, Process, Program, eventually,
-    stage::{QueueKind, ran},
+    stage::{QUICK, QueueKind, Stage, ran},
 };
 
 use crate::campus::{CHURCH, Campus};
@@ -208,4 +208,15 @@ async fn an_event_that_is_accepted_and_then_dead_is_not_called_refused() {
     let sent = campus.stage.lychgate(&[&["send", "--source", "faithflow", "--url", &url], &member[..]].concat());
     assert_eq!(sent.code, 1, "{sent:?}");
     assert!(!sent.err.contains("refused") && sent.err.contains("dead-letters show 01"), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_sender_whose_token_stands_in_the_address_is_told_what_became_of_its_event_too() {
+    let source =
+        "[[source]]\nname = \"rules\"\npreset = \"systemeio-automation\"\nsecrets = [\"p3Vd0c6m8kQyHqXbZ1sT7w\"]\n";
+    let stage = Stage::set_with(QueueKind::Store, &format!("{QUICK}{source}")).await;
+    let url = format!("http://{}", stage.address);
+    let kind = "contact.course.enrolled";
+    let sent = stage.lychgate(&["send", "--source", "rules", "--type", kind, "--url", &url, "--wait"]);
+    assert!(sent.code == 0 && sent.out.contains("succeeded"), "{sent:?}");
 }

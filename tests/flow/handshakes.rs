@@ -30,6 +30,10 @@ secrets = ["p3Vd0c6m8kQyHqXbZ1sT7w"]
 name = "asana"
 preset = "asana"
 secrets = ["asana-secret"]
+[[source]]
+name = "xero"
+preset = "xero"
+secrets = ["xero-webhook-key"]
 "#;
 
 fn text(reply: &Reply) -> String {
@@ -92,3 +96,22 @@ async fn a_source_s_own_public_url_is_what_its_sender_signs() {
 const TRELLO: &str =
     r#"{"action":{"id":"a1","type":"updateCard","date":"2026-01-01T00:00:00.000Z"},"model":{"id":"m1"}}"#;
 const TRELLO_SIGNATURE: &str = "yKd9fZ0jHUr4jhBJ6+Xyx3yqeP8=";
+
+/// Xero asks with four requests, some signed wrongly on purpose, before it sends anything; and again, now and then.
+#[tokio::test]
+async fn xero_s_intent_to_receive_is_told_200_and_nothing_else_and_401_where_it_is_signed_wrongly() {
+    let stage = Stage::set_with(QueueKind::Store, SOURCES).await;
+    // HMAC-SHA256 with `xero-webhook-key`, in base64, made with Python's hmac.
+    let intent = |signature: &str| Request::post("/webhooks/xero", XERO).header("x-xero-signature", signature);
+    let right = stage.send(&intent(XERO_SIGNATURE)).await;
+    assert_eq!((right.status, right.body.len()), (200, 0), "{right:?}");
+    let wrong = stage.send(&intent(&XERO_SIGNATURE.replace('=', "A="))).await;
+    assert_eq!(wrong.status, 401);
+    let other = stage.send(&intent("MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=")).await;
+    assert_eq!(other.status, 401);
+    assert_eq!(stage.send(&intent(XERO_SIGNATURE)).await.status, 200, "asked again, it is told the same");
+    assert_eq!(stage.database.count("select count(*) from event").await, 0);
+}
+
+const XERO: &str = r#"{"events":[],"firstEventSequence":0,"lastEventSequence":0,"entropy":"S0m3r4Nd0mt3xt"}"#;
+const XERO_SIGNATURE: &str = "Jk5oeRqkvxspr6ZqkjgzOcJkUe7yZPsZrwBHTeueGFc=";

@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// An event as its sender told it: which second of the story, and under which id.
+#[derive(Clone)]
 struct Told {
     preset: &'static str,
     kind: &'static str,
@@ -177,6 +178,38 @@ async fn memberships_come_out_the_same_in_any_order() {
     assert_eq!(database.column(now).await, ["silver cancelled silver t cancelled"]);
     let lines = "select concat_ws(' ', level, reason) from access_level_history where until is not null";
     assert_eq!(database.column(lines).await, ["membership_cancelled"]);
+}
+
+#[tokio::test]
+async fn a_membership_that_is_renewed_without_a_word_about_its_tier_is_what_it_was_before_it_ended() {
+    let later = (lychgate_common::clock::Clock::system().now() + SignedDuration::from_hours(240)).to_string();
+    let of = |step: &'static str, second: i64, value: Value| {
+        let data = json!({"contact": {"email": "jane@example.com"}, "membership": value});
+        told("systeme-membership", step, second, json!({"type": step, "data": data}))
+    };
+    for (ending, renewal, until) in [
+        (of("membership.paused", 2, json!({})), json!({}), "f"),
+        (of("membership.expired", 2, json!({})), json!({"ends_at": later}), "t"),
+        (of("membership.cancelled", 2, json!({})), json!({}), "f"),
+        (of("membership.cancelled", 2, json!({"ends_at": later})), json!({}), "f"),
+    ] {
+        let story = [
+            of("membership.created", 0, json!({"tier": "gold"})),
+            of("membership.tier_changed", 1, json!({"tier": "silver"})),
+            ending,
+        ];
+        let (_, ended) = any_order_gives_the_same(&story).await;
+        let shown = "select concat_ws(' ', level, until is not null) from access_now";
+        let runs_on = story[2].body["data"]["membership"]["ends_at"].is_string();
+        assert_eq!(ended.column(shown).await.len(), usize::from(runs_on), "{}", story[2].kind);
+        let [created, changed, ending] = story;
+        let story = [created, changed, ending, of("membership.renewed", 3, renewal)];
+        let (_, renewed) = any_order_gives_the_same(&story).await;
+        assert_eq!(renewed.column(shown).await, [format!("silver {until}")], "{}", story[2].kind);
+        let paused_again = [&story[..], &[of("membership.paused", 4, json!({}))]].concat();
+        let (_, again) = any_order_gives_the_same(&paused_again).await;
+        assert!(again.column(shown).await.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 
 mod adyen;
 mod jose;
+mod judges;
+mod plaid;
+mod saleor;
 
 use lychgate_tests::{
     http::Request,

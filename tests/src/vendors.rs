@@ -1,4 +1,5 @@
-//! Vendors' own SDKs as senders: a process of theirs signs what we ask for, line by line.
+//! Vendors' own SDKs, as senders and as judges: a process of theirs signs what we ask for, or says what it thinks of what
+//! we have signed, line by line.
 //!
 //! `tests/run` installs them (`tests/vendors/`). Where they are missing a test fails and says so; it is never left out.
 
@@ -47,10 +48,19 @@ pub struct Sent {
 impl Sdk {
     /// The SDKs for Node.
     pub fn node() -> Self {
+        Self::of_node("sign.mjs")
+    }
+
+    /// What the libraries for Node think of what was signed.
+    pub fn judges() -> Self {
+        Self::of_node("judge.mjs")
+    }
+
+    fn of_node(script: &str) -> Self {
         let vendors = vendors();
-        let installed = vendors.join("node_modules/@sanity/webhook").is_dir();
+        let installed = vendors.join("node_modules/discord-interactions").is_dir();
         let mut command = Command::new("node");
-        command.arg("sign.mjs");
+        command.arg(script);
         Self::start(command, &vendors, installed, "npm ci --ignore-scripts")
     }
 
@@ -95,7 +105,7 @@ impl Sdk {
 
     /// The public keys of the process's own key pairs: one set a name.
     pub fn published(&self, name: &str) -> String {
-        self.ask(&json!({"provider": "jose-keys"}))[name].as_str().unwrap().to_owned()
+        self.ask(&json!({"provider": "published-keys"}))[name].as_str().unwrap().to_owned()
     }
 
     /// Whether a vendor's library takes these headers and this body; else why not.
@@ -103,6 +113,18 @@ impl Sdk {
         let provider = format!("{provider}-verify");
         let answer = self.ask(&json!({"provider": provider, "secret": secret, "headers": headers, "body": body}));
         if answer["verified"] == true { Ok(()) } else { Err(answer.to_string()) }
+    }
+
+    /// Whether a judge takes this request, sent to this address; else why not.
+    pub fn judge(&self, judge: &str, secret: &str, url: &str, headers: &Value, body: &str) -> Result<(), String> {
+        let answer = self.ask(&json!({
+            "judge": judge, "secret": secret, "method": "POST", "url": url, "headers": headers, "body": body,
+        }));
+        match (answer["valid"].as_bool(), answer["why"].as_str()) {
+            (Some(true), _) => Ok(()),
+            (_, Some(why)) => Err(why.to_owned()),
+            (_, None) => panic!("{judge} said {answer}"),
+        }
     }
 
     fn ask(&self, question: &Value) -> Value {

@@ -1,13 +1,14 @@
 // Signs as vendors' own SDKs for Node do. Reads one JSON object a line: {provider, secret, id, time, body, url};
 // answers each with one line: the headers, or for a `…-verify` provider {"verified": true} or {"error": …}. A signature
 // that stands elsewhere comes with what it stands in: ":body" instead of the body, ":query" to be added to the address.
+import { createHash } from "node:crypto";
 import { createInterface } from "node:readline";
 import "@shopify/shopify-api/adapters/node";
 import { createSHA256HMAC } from "@shopify/shopify-api/runtime";
 import adyen from "@adyen/api-library";
 import { sign as signGithub } from "@octokit/webhooks-methods";
 import { encodeSignatureHeader as signSanity } from "@sanity/webhook";
-import { SignJWT, exportJWK, generateKeyPair } from "jose";
+import { FlattenedSign, SignJWT, exportJWK, generateKeyPair } from "jose";
 import { Webhook as StandardWebhook } from "standardwebhooks";
 import Stripe from "stripe";
 import { Webhook as SvixWebhook } from "svix";
@@ -28,7 +29,9 @@ const standard = (asked, key = asked.secret) => ({
 
 // Key pairs of this process; "stranger" makes tokens that look right and are nobody's.
 const keys = {};
-for (const [kid, alg] of [["canvas", "RS256"], ["es", "ES256"], ["ed", "EdDSA"], ["stranger", "RS256"]]) {
+for (const [kid, alg] of [
+  ["canvas", "RS256"], ["es", "ES256"], ["ed", "EdDSA"], ["stranger", "RS256"], ["shop", "RS256"], ["plaid", "ES256"],
+]) {
   keys[kid] = { alg, ...(await generateKeyPair(alg, { extractable: true })) };
 }
 const published = async (...kids) =>
@@ -50,6 +53,22 @@ const canvas = async ({ body, time }, key, kid) => {
   const token = new SignJWT(JSON.parse(body)).setProtectedHeader({ alg: "RS256", kid, typ: "JWT" });
   const signed = await token.setIssuer("https://live-events.canvas.instructure.com").setIssuedAt(time).sign(key);
   return { "content-type": "application/jwt", ":body": signed };
+};
+
+// A token whose payload is the body, as it is (RFC 7797).
+const detached = async ({ body }, key, kid) => {
+  const signing = new FlattenedSign(new TextEncoder().encode(body));
+  const { protected: header, signature } = await signing
+    .setProtectedHeader({ alg: "RS256", kid, b64: false, crit: ["b64"] })
+    .sign(key, { crit: { b64: true } });
+  return { "saleor-event": "order_created", "saleor-signature": `${header}..${signature}` };
+};
+
+// A token with the body's digest among its claims; the id asked for names its key.
+const digested = async ({ id, time, body }, key, claims = {}) => {
+  const token = new SignJWT({ request_body_sha256: createHash("sha256").update(body).digest("hex"), ...claims });
+  const signed = token.setProtectedHeader({ alg: "ES256", kid: id, typ: "JWT" }).setIssuedAt(time);
+  return { "plaid-verification": await signed.sign(key) };
 };
 
 const providers = {
@@ -109,7 +128,16 @@ const providers = {
     return { ":body": JSON.stringify(notification) };
   },
   "adyen-platform": ({ secret, body }) => ({ hmacsignature: hmac.calculateHmac(body, secret) }),
-  "jose-keys": async () => ({ canvas: await published("canvas"), internal: await published("es", "ed") }),
+  "published-keys": async () => ({
+    canvas: await published("canvas"),
+    internal: await published("es", "ed"),
+    saleor: await published("shop"),
+    plaid: await published("plaid"),
+  }),
+  saleor: (asked) => detached(asked, keys.shop.privateKey, "shop"),
+  "saleor-stranger": (asked) => detached(asked, keys.stranger.privateKey, "shop"),
+  plaid: (asked) => digested(asked, keys.plaid.privateKey),
+  "plaid-stranger": (asked) => digested(asked, keys.es.privateKey),
   canvas: (asked) => canvas(asked, keys.canvas.privateKey, "canvas"),
   "canvas-stranger": (asked) => canvas(asked, keys.stranger.privateKey, "canvas"),
   "jwt-hs256": (asked) => bearer(asked, { alg: "HS256" }, new TextEncoder().encode(asked.secret)),

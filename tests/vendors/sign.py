@@ -6,15 +6,48 @@ import sys
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl
 
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 from slack_sdk.signature import SignatureVerifier
 from standardwebhooks.webhooks import Webhook
 from stripe import WebhookSignature
 from twilio.request_validator import RequestValidator
 
 
+# A shop's key pair, for as long as this process lives.
+SHOP = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def published_keys(_):
+    key = {**json.loads(RSAAlgorithm.to_jwk(SHOP.public_key())), "use": "sig", "kid": "1"}
+    return {"saleor": json.dumps({"keys": [key]})}
+
+
+# With the library that Saleor signs with, asked for what Saleor asks of it.
+def saleor(asked):
+    signature = jwt.api_jws.encode(
+        asked["body"].encode(), key=SHOP, algorithm="RS256", headers={"kid": "1"}, is_payload_detached=True
+    )
+    return {"saleor-event": "order_created", "saleor-signature": signature}
+
+
+def saleor_verify(asked):
+    key = jwt.PyJWKSet.from_json(asked["secret"]).keys[0]
+    token, body = asked["headers"]["saleor-signature"], asked["body"].encode()
+    jwt.api_jws.decode(token, key, algorithms=["RS256"], detached_payload=body)
+    return {"verified": True}
+
+
 def slack(asked):
     signature = SignatureVerifier(asked["secret"]).generate_signature(timestamp=str(asked["time"]), body=asked["body"])
     return {"x-slack-request-timestamp": str(asked["time"]), "x-slack-signature": signature}
+
+
+def slack_verify(asked):
+    headers = asked["headers"]
+    signature, timestamp = headers["x-slack-signature"], headers["x-slack-request-timestamp"]
+    return {"verified": SignatureVerifier(asked["secret"]).is_valid(asked["body"], timestamp, signature)}
 
 
 def standard_webhooks(asked):
@@ -45,7 +78,11 @@ def twilio(asked):
 
 
 PROVIDERS = {
+    "published-keys": published_keys,
+    "saleor": saleor,
+    "saleor-verify": saleor_verify,
     "slack": slack,
+    "slack-verify": slack_verify,
     "standard-webhooks": standard_webhooks,
     "standard-webhooks-verify": standard_webhooks_verify,
     "stripe": stripe,

@@ -7,7 +7,7 @@ use super::{
     fault::SourceFault,
     key::{Key, KeyFault, Keys},
     profile::Profile,
-    verify::{Certified, Verifier},
+    verify::Verifier,
 };
 use crate::secret::Secret;
 
@@ -27,7 +27,7 @@ impl Source {
     ) -> Result<Self, SourceFault> {
         let source_name: Arc<str> = name.into();
         let fault = |at: usize, fault| SourceFault::Secret { source_name: source_name.clone(), number: at + 1, fault };
-        if let Some((setting, why)) = profile.verifier.certified().and_then(Certified::lacks) {
+        if let Some((setting, why)) = profile.verifier.lacks() {
             return Err(SourceFault::Unbound { source_name, setting, why });
         }
         let keys = if profile.keys_by_tenant {

@@ -8,8 +8,15 @@ use hyper::{HeaderMap, header::HeaderName};
 use serde_json::{Map, Value};
 
 /// Names that never are kept, because all of their value is a credential.
-const DROPPED: [&str; 6] =
-    ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-forwarded-client-cert", "x-trello-webhook"];
+const DROPPED: [&str; 7] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "x-forwarded-client-cert",
+    "x-trello-webhook",
+    "plaid-verification",
+];
 
 /// Parts of names that give a credential away.
 const TELLTALE: [&str; 9] =

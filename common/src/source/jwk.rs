@@ -67,9 +67,13 @@ impl PublicKey {
     /// Every usable key of a set.
     pub fn set(text: &[u8]) -> Result<Vec<Self>, JwksFault> {
         let set: Set = serde_json::from_slice(text).map_err(|fault| JwksFault::NotASet(fault.to_string()))?;
-        let usable = |value| serde_json::from_value(value).ok().and_then(Self::read);
-        let keys: Vec<_> = set.keys.into_iter().take(KEY_LIMIT).filter_map(usable).collect();
+        let keys: Vec<_> = set.keys.into_iter().take(KEY_LIMIT).filter_map(Self::one).collect();
         if keys.is_empty() { Err(JwksFault::NoKey) } else { Ok(keys) }
+    }
+
+    /// One key by itself.
+    pub(super) fn one(written: serde_json::Value) -> Option<Self> {
+        serde_json::from_value(written).ok().and_then(Self::read)
     }
 
     fn read(written: Written) -> Option<Self> {

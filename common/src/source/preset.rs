@@ -29,8 +29,10 @@ mod moodle;
 mod paddle;
 mod pagerduty;
 mod paypal;
+mod plaid;
 mod platform;
 mod razorpay;
+mod saleor;
 mod sanity;
 mod sendgrid;
 mod service;
@@ -101,10 +103,12 @@ pub const ALL: &[Preset] = &[
     paddle::PRESET,
     pagerduty::PRESET,
     paypal::PRESET,
+    plaid::PRESET,
     platform::PRESET,
     standard_webhooks::POLAR,
     razorpay::PRESET,
     standard_webhooks::RESEND,
+    saleor::PRESET,
     sanity::PRESET,
     sendgrid::PRESET,
     service::PRESET,

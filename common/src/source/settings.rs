@@ -6,6 +6,7 @@ mod certified;
 mod forward;
 mod handshake;
 mod jwt;
+mod key_api;
 mod places;
 mod signature;
 
@@ -16,6 +17,7 @@ use hyper::{Method, StatusCode};
 use self::{
     certified::certified,
     jwt::jwt,
+    key_api::key_api,
     places::{keys, places, the_place},
     signature::verifier,
 };
@@ -106,8 +108,8 @@ fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Optio
     if written && matches!(profile.verifier, Verifier::Origin(_)) {
         reader.fault("secrets", "is not used: who may call are the pages of `origins`");
     }
-    if written && profile.verifier.certified().is_some() {
-        reader.fault("secrets", "is not used: its sender signs with a key whose certificate it publishes");
+    if written && profile.verifier.takes_no_secret() {
+        reader.fault("secrets", "is not used: its sender signs with a key of its own, whose public half is fetched");
     }
     let tokens_written = section.has("tokens");
     let tokens = reader.secrets("tokens");
@@ -128,6 +130,8 @@ fn one(reader: &mut Reader<'_>, section: &Section, settings: &Settings) -> Optio
             reader.fault("origins", "is missing: list the pages that may call, e.g. [\"https://shop.example.com\"]");
             None
         }
+        // What is wrong with a table that is there has been noted.
+        Err(SourceFault::Unbound { setting: "key_api", .. }) if section.has("key_api") => None,
         Err(SourceFault::Unbound { setting, why, .. }) => {
             reader.fault(setting, format!("is missing: {why}"));
             None
@@ -190,6 +194,7 @@ fn rest(reader: &mut Reader<'_>, profile: &mut Profile) {
     profile.forward = forward::forward(reader);
     verifier(reader, profile);
     jwt(reader, profile);
+    key_api(reader, profile);
     certified(reader, profile);
     handshake::handshakes(reader, profile);
     naming(reader, profile);

@@ -10,6 +10,7 @@ mod more_providers;
 mod names;
 mod properties;
 mod providers;
+mod quirks;
 mod refusals;
 mod settings;
 mod vectors;

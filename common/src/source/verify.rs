@@ -14,7 +14,7 @@ mod token;
 use std::borrow::Cow;
 
 pub use certified::{Certified, CertifiedForm, Subscription};
-pub use jws::{Jws, JwsAlgorithm, JwsAt};
+pub use jws::{Jws, JwsAlgorithm, JwsAt, JwsPayload};
 pub use offered::{Encoding, SignatureForm};
 pub use origin::{Origin, OriginFault, Origins};
 pub(super) use signed::mac;
@@ -24,6 +24,7 @@ pub use token::{Token, URL_SECRET_LENGTH};
 use super::{
     jwks::{Due, KeyServer},
     key::{Key, KeyFault},
+    key_api::KeyApi,
     place::{Place, first},
     reading::Reading,
     refused::Refused,
@@ -64,6 +65,17 @@ impl Verifier {
             Self::Jws(jws) => Some(jws),
             Self::Signed(_) | Self::Token(_) | Self::Certified(_) | Self::Origin(_) | Self::Any(_) => None,
         })
+    }
+
+    /// Whether what signs for this source is not among its own keys: they are public halves, or a certificate's.
+    pub fn needs_private_key(&self, keys: &[Key]) -> bool {
+        !matches!(self, Self::Origin(_)) && keys.iter().all(|key| key.shared().is_none())
+    }
+
+    /// Whether nothing but a sender's public key ever verifies a request: no secret is of use then.
+    pub(super) fn takes_no_secret(&self) -> bool {
+        let vouching = |jws: &Jws| jws.payload != JwsPayload::Claims && !jws.algorithms.contains(&JwsAlgorithm::Hs256);
+        self.certified().is_some() || matches!(self, Self::Jws(jws) if vouching(jws))
     }
 
     /// Its judge of certified signatures, if that is its way.
@@ -158,7 +170,7 @@ impl Verifier {
         match self {
             Self::Signed(scheme) => scheme.covers(place),
             Self::Token(_) | Self::Origin(_) => false,
-            Self::Jws(jws) => jws.at == JwsAt::Body && place.in_body(),
+            Self::Jws(jws) => jws.covers_body() && place.in_body(),
             Self::Certified(certified) => certified.covers(place),
             Self::Any(ways) => ways.iter().all(|way| way.covers(place)),
         }
@@ -169,7 +181,7 @@ impl Verifier {
         match self {
             Self::Signed(scheme) => scheme.signed.signs_body(),
             Self::Token(_) | Self::Certified(_) | Self::Origin(_) => false,
-            Self::Jws(jws) => jws.at == JwsAt::Body,
+            Self::Jws(jws) => jws.covers_body(),
             Self::Any(ways) => ways.iter().all(Self::covers_body),
         }
     }
@@ -179,6 +191,24 @@ impl Verifier {
         let server = self.jws()?.server.as_ref()?;
         let (Self::Jws(_), token) = self.sent(&Reading::of(request)).ok()? else { return None };
         server.due(Jws::names(&token).as_deref(), now).map(|due| (server, due))
+    }
+
+    /// The interface to be asked for a key before this request can be judged, and the key's id.
+    pub(super) fn key_wanted(&self, request: &Request<'_>) -> Option<(&KeyApi, String)> {
+        self.jws()?.api.as_ref()?;
+        let (Self::Jws(jws), token) = self.sent(&Reading::of(request)).ok()? else { return None };
+        jws.wants(&token)
+    }
+
+    /// What the token that was sent signs, but for its signature: what it is known again by.
+    pub(super) fn token_signed(&self, reading: &Reading<'_>) -> Option<String> {
+        let (Self::Jws(_), token) = self.sent(reading).ok()? else { return None };
+        token.rsplit_once('.').map(|(signed, _)| signed.to_owned())
+    }
+
+    /// What a source of this way cannot do without, and has not: the setting, and why.
+    pub(super) fn lacks(&self) -> Option<(&'static str, &'static str)> {
+        self.certified().and_then(Certified::lacks).or_else(|| self.jws().and_then(Jws::lacks))
     }
 
     /// Checks the request against the keys.

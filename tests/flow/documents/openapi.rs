@@ -1,7 +1,7 @@
 //! The description of the public listener: a path for every preset and every page, each with what the code really takes.
 
 use lychgate_common::source::{
-    Accepted, Algorithm, ContentTypes, Hash, JwsAt, Place, ReplyBody, Verifier,
+    Accepted, Algorithm, ContentTypes, Hash, JwsAt, JwsPayload, Place, ReplyBody, Verifier,
     preset::{self, Preset},
 };
 use serde_json::{Map, Value, json};
@@ -46,7 +46,8 @@ fn algorithm(accepted: &Accepted) -> &'static str {
 fn credential(verifier: &Verifier) -> String {
     match verifier {
         Verifier::Token(_) => "A token shared with the sender.".to_owned(),
-        Verifier::Jws(_) => "A JSON Web Token.".to_owned(),
+        Verifier::Jws(jws) if jws.payload == JwsPayload::Claims => "A JSON Web Token.".to_owned(),
+        Verifier::Jws(_) => "A JSON Web Token that vouches for the body.".to_owned(),
         Verifier::Signed(scheme) => {
             let kinds: Vec<_> = scheme.accepted.iter().map(algorithm).collect();
             format!("A signature of the request: {}.", kinds.join(" or "))

@@ -43,7 +43,7 @@ const EXAMPLES: [(&str, &str); 9] = [
     ("ibam.magic_link", "\"https://ibam.example.com/enter\""),
 ];
 
-const ENVIRONMENT: [(&str, &str); 20] = [
+const ENVIRONMENT: [(&str, &str); 21] = [
     ("EMBEDDINGS_KEY", "sk-0123456789"),
     ("META_APP_SECRET", "meta-app-secret-0123456789"),
     ("META_VERIFY_TOKEN", "meta-verify-token"),
@@ -57,6 +57,7 @@ const ENVIRONMENT: [(&str, &str); 20] = [
     ("ENCRYPTION_KEY", "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="),
     ("OPERATOR_TOKEN", "operator-token-0123456789"),
     ("SUPABASE_SERVICE_KEY", "service-key-0123456789"),
+    ("PLAID_SECRET", "plaid-secret"),
     ("PLATFORM_SECRET", "platform-secret-0123456789"),
     ("PLATFORM_SECRET_OLD", "platform-secret-9876543210"),
     ("STRIPE_SECRET", "whsec_0123456789"),

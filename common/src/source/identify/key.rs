@@ -29,6 +29,8 @@ pub enum KeyAt {
     BodyHashIf(Place),
     /// SHA-256 of the body without these fields (a token that rotates).
     BodyHashWithout(Vec<Pointer>),
+    /// SHA-256 of what the request's token signs: a copy of the request is known again, one that was signed anew is not.
+    Token,
 }
 
 impl KeyAt {
@@ -36,7 +38,7 @@ impl KeyAt {
         match self {
             Self::Place(place) | Self::BodyHashIf(place) => std::slice::from_ref(place),
             Self::Joined(places) => places,
-            Self::BodyHash | Self::BodyHashWithout(_) => &[],
+            Self::BodyHash | Self::BodyHashWithout(_) | Self::Token => &[],
         }
     }
 
@@ -75,6 +77,7 @@ impl KeyAt {
                 pointers.iter().for_each(|pointer| remove(&mut body, pointer.steps()));
                 Some(hashed(body.to_string().as_bytes()))
             }
+            Self::Token => verifier.token_signed(reading).map(|signed| (hashed(signed.as_bytes()).0, true)),
         })
     }
 }

@@ -58,6 +58,9 @@ pub enum Shape {
     Objects(&'static [(&'static str, Self)]),
     /// An object.
     Object,
+    /// A number from 0 to the one that stands at the check's second place. Where one of them is no number, that is for
+    /// another check to say.
+    Scored,
     /// This, or nothing at all.
     Optional(&'static Self),
 }
@@ -102,7 +105,15 @@ impl Check {
         self.kinds.iter().any(|known| *known == kind || (known.ends_with(['.', '_']) && kind.starts_with(known)))
     }
 
+    /// A check of a score against the most that it may be.
+    pub(in super::super) fn scored(kinds: &'static [&'static str], score: &'static str, max: &'static str) -> Self {
+        Self { kinds, at: vec![Pointer::literal(score), Pointer::literal(max)], shape: Shape::Scored }
+    }
+
     fn holds(&self, found: &[Option<Value>], body: &Bytes) -> Result<(), Refused> {
+        if self.shape == Shape::Scored {
+            return scored(&self.at, found);
+        }
         let there =
             self.at.iter().zip(found).find_map(|(at, value)| Some((at, value.as_ref().filter(|v| is_there(v))?)));
         match (there, self.at.first()) {
@@ -165,11 +176,7 @@ impl Shape {
             Self::Email => value.as_str().is_some_and(|text| is_email(text.trim())),
             Self::OneOf(words) => value.as_str().is_some_and(|text| words.contains(&text)),
             Self::Id => Self::Text.fits(value) || value.get("id").is_some_and(|id| is_there(id) && Self::Text.fits(id)),
-            Self::Number => match value {
-                Value::Number(_) => true,
-                Value::String(text) => text.trim().parse::<f64>().is_ok_and(f64::is_finite),
-                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
-            },
+            Self::Number => value.is_number() || number(value).is_some(),
             Self::Integer => match value {
                 Value::Number(number) => {
                     number.is_i64() || number.as_f64().is_some_and(|n| n.fract() == 0.0 && n.abs() < EXACT)
@@ -185,6 +192,7 @@ impl Shape {
             }
             Self::Objects(_) => value.as_array().is_some_and(|items| items.iter().all(Value::is_object)),
             Self::Object => value.is_object(),
+            Self::Scored => true,
             Self::Optional(shape) => value.is_null() || shape.fits(value),
         }
     }
@@ -222,8 +230,29 @@ impl Shape {
             Self::Texts => "it must be a list of texts".to_owned(),
             Self::Objects(_) => "it must be a list of objects".to_owned(),
             Self::Object => "it must be an object".to_owned(),
+            Self::Scored => "it must be within its bounds".to_owned(),
             Self::Optional(shape) => shape.words(),
         }
+    }
+}
+
+/// A number, also written as text.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn scored(at: &[Pointer], found: &[Option<Value>]) -> Result<(), Refused> {
+    let ([score, max], [found, most]) = (at, found) else { return Ok(()) };
+    match (found.as_ref().and_then(number), most.as_ref().and_then(number)) {
+        (_, Some(most)) if most <= 0.0 => Err(max.wrong("it must be more than 0")),
+        (Some(found), Some(most)) if !(0.0..=most).contains(&found) => {
+            Err(score.wrong(format!("it must be from 0 to {}", max.as_str())))
+        }
+        (_, _) => Ok(()),
     }
 }
 
@@ -256,6 +285,28 @@ mod tests {
             refused("/d", inner, r#"{"d":[7]}"#),
             wrong("Invalid /d/0 in payload: it must be an object, and is a number")
         );
+    }
+
+    #[test]
+    fn a_score_lies_between_nothing_and_its_most() {
+        let check = [Check::scored(&["a"], "/d/score", "/d/maxScore")];
+        let said = |score: &str, most: &str| {
+            let body = format!(r#"{{"d":{{"score":{score},"maxScore":{most}}}}}"#);
+            hold(&check, "a", &body.into()).err().map(|refused| refused.detail())
+        };
+        for (score, most) in
+            [("0", "100"), ("100", "100"), (r#""85.5""#, "100"), ("0", "0.5"), (r#""many""#, "100"), ("1", "null")]
+        {
+            assert_eq!(said(score, most), None, "{score} of {most}");
+        }
+        for (score, most) in [("-0.1", "100"), ("100.1", "100"), (r#""101""#, r#""100""#)] {
+            let wrong = Some("Invalid /d/score in payload: it must be from 0 to /d/maxScore".to_owned());
+            assert_eq!(said(score, most), wrong, "{score} of {most}");
+        }
+        for most in ["0", "-1"] {
+            let wrong = Some("Invalid /d/maxScore in payload: it must be more than 0".to_owned());
+            assert_eq!(said("0", most), wrong, "{most}");
+        }
     }
 
     #[test]

@@ -113,6 +113,9 @@ fn checks() -> Vec<Check> {
         Check::all(&["grade."], [("/data/userId", Shape::Text), ("/data/resourceLinkId", Shape::Text), when]).to_vec();
     let scores = [("/data/score", Shape::Number), ("/data/maxScore", Shape::Number)];
     checks.extend(Check::all(&["grade.created", "grade.updated"], scores));
+    // After what they are: a score that its document rules out would be a dead letter tomorrow. Fields of which the
+    // document says nothing are judged by nobody here.
+    checks.push(Check::scored(&["grade.created", "grade.updated"], "/data/score", "/data/maxScore"));
     checks.extend(Check::all(&["member."], [("/data/contextId", Shape::Text), ("/data/userId", Shape::Text), when]));
     checks.extend(Check::all(&["member.added", "member.updated"], [("/data/roles", Shape::Texts)]));
     let content = [("/data/resourceLinkId", Shape::Text), ("/data/contentId", Shape::Text), when];

@@ -22,13 +22,13 @@ pub(super) const PRESET: Preset =
     Preset { name: "standard-webhooks", profile: || family("standard-webhooks", "/webhooks/standard"), sample };
 
 /// Svix itself.
-pub(super) const SVIX: Preset = Preset { name: "svix", profile: || family("svix", "/webhooks/svix"), sample };
+pub(super) const SVIX: Preset = Preset { name: "svix", profile: || through_svix("svix", "/webhooks/svix"), sample };
 
 /// Resend sends through Svix. Its events are told apart by `svix-id`; `email_id` is shared by all events of a mail.
 pub(super) const RESEND: Preset = Preset { name: "resend", profile: resend, sample: resend_sample };
 
 /// Clerk sends through Svix.
-pub(super) const CLERK: Preset = Preset { name: "clerk", profile: || family("clerk", "/webhooks/clerk"), sample };
+pub(super) const CLERK: Preset = Preset { name: "clerk", profile: || through_svix("clerk", "/webhooks/clerk"), sample };
 
 /// OpenAI.
 pub(super) const OPENAI: Preset = Preset { name: "openai", profile: || family("openai", "/webhooks/openai"), sample };
@@ -65,7 +65,7 @@ const RESEND_KINDS: &[&str] = &[
 ];
 
 fn resend() -> Profile {
-    let mut profile = family("resend", "/webhooks/resend");
+    let mut profile = through_svix("resend", "/webhooks/resend");
     profile.naming.kind.known = RESEND_KINDS;
     profile.naming.subject = vec![Place::field("/data/email_id")];
     profile.naming.occurred_at = Some((Place::field("/created_at"), TimeForm::Rfc3339));
@@ -73,7 +73,17 @@ fn resend() -> Profile {
 }
 
 fn family(name: &'static str, at: &'static str) -> Profile {
-    let either = |ours, svix| vec![Place::header(ours), Place::header(svix)];
+    named(name, at, |ours, svix| [ours, svix])
+}
+
+/// Who sends through Svix has its header names, unless it has bought others.
+fn through_svix(name: &'static str, at: &'static str) -> Profile {
+    named(name, at, |ours, svix| [svix, ours])
+}
+
+/// `order`: of the two names of a header, the one that is sent comes first; either is taken.
+fn named(name: &'static str, at: &'static str, order: fn(&'static str, &'static str) -> [&'static str; 2]) -> Profile {
+    let either = |ours, svix| order(ours, svix).map(Place::header).to_vec();
     let id = either("webhook-id", "svix-id");
     let form = SignatureForm::Pairs { between: ' ', within: ',' };
     let scheme = Scheme {

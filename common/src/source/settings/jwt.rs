@@ -11,7 +11,7 @@ use super::{
         jwk::PublicKey,
         jwks::{KeyServer, is_loopback},
         profile::Profile,
-        verify::{Jws, JwsAlgorithm, JwsAt, Verifier},
+        verify::{Jws, JwsAlgorithm, JwsAt, JwsPayload, Verifier},
     },
     places::places,
 };
@@ -47,6 +47,19 @@ fn read(reader: &mut Reader<'_>, jws: &mut Jws) {
         Some([place]) if place == "body" => jws.at = JwsAt::Body,
         Some(_) => jws.at = JwsAt::Places(places(reader, "at").unwrap_or_default()),
         None => {}
+    }
+    if let Some(text) = reader.text("payload") {
+        match (text.as_str(), text.strip_prefix("digest:")) {
+            ("claims", _) => jws.payload = JwsPayload::Claims,
+            ("detached", _) => jws.payload = JwsPayload::Detached,
+            (_, Some(claim)) if !claim.is_empty() => {
+                jws.payload = JwsPayload::Digest { claim: claim.to_owned().into() }
+            }
+            (_, _) => reader.fault("payload", "must be \"claims\", \"detached\" or \"digest:CLAIM\""),
+        }
+    }
+    if jws.at == JwsAt::Body && jws.payload != JwsPayload::Claims {
+        reader.fault("payload", "must be \"claims\" where the body is the token: there is no other body");
     }
     jws.issuers = reader.list("issuer").unwrap_or_else(|| std::mem::take(&mut jws.issuers));
     jws.audiences = reader.list("audience").unwrap_or_else(|| std::mem::take(&mut jws.audiences));

@@ -10,13 +10,14 @@ use ring::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     super::{
         key::{BASE64, BASE64_URL_BARE},
         refused::Refused,
         sample::Draft,
-        verify::{Hash, Jws, JwsAlgorithm, JwsAt, mac},
+        verify::{Hash, Jws, JwsAlgorithm, JwsAt, JwsPayload, mac},
     },
     Outgoing, SignFault, put_first,
 };
@@ -35,11 +36,26 @@ pub(super) fn is_private_key(secret: &Secret) -> bool {
 
 /// Signs the draft's token and puts it where the source looks for it.
 pub(super) fn put(jws: &Jws, secret: &Secret, draft: &Draft<'_>, outgoing: &mut Outgoing) -> Result<(), SignFault> {
+    let kid = jws.keys.iter().find_map(|key| key.kid());
+    let token = match &jws.payload {
+        JwsPayload::Detached => token(secret, kid, &outgoing.body, true)?,
+        JwsPayload::Claims | JwsPayload::Digest { .. } => {
+            let claims = Value::Object(claims(jws, draft, &outgoing.body)?).to_string();
+            token(secret, kid, claims.as_bytes(), false)?
+        }
+    };
+    match &jws.at {
+        JwsAt::Body => outgoing.body = Bytes::from(token),
+        JwsAt::Places(places) => put_first(places, &token, outgoing)?,
+    }
+    Ok(())
+}
+
+/// What the token claims: the event, where the body is the token; else who sends, and which body.
+fn claims(jws: &Jws, draft: &Draft<'_>, body: &Bytes) -> Result<Map<String, Value>, SignFault> {
     let now = draft.at.as_second();
     let mut claims = match jws.at {
-        JwsAt::Body => {
-            serde_json::from_slice(&outgoing.body).map_err(|fault| Refused::BodyNotJson { why: fault.to_string() })?
-        }
+        JwsAt::Body => serde_json::from_slice(body).map_err(|fault| Refused::BodyNotJson { why: fault.to_string() })?,
         JwsAt::Places(_) => Map::new(),
     };
     claims.insert("iat".to_owned(), now.into());
@@ -51,33 +67,39 @@ pub(super) fn put(jws: &Jws, secret: &Secret, draft: &Draft<'_>, outgoing: &mut 
             claims.insert(claim.to_owned(), one.as_str().into());
         }
     }
-    let kid = jws.keys.iter().find_map(|key| key.kid()).map(str::to_owned);
-    let token = token(secret, kid.as_deref(), &Value::Object(claims))?;
-    match &jws.at {
-        JwsAt::Body => outgoing.body = Bytes::from(token),
-        JwsAt::Places(places) => put_first(places, &token, outgoing)?,
+    if let JwsPayload::Digest { claim } = &jws.payload {
+        claims.insert(claim.clone().into_owned(), hex::encode(Sha256::digest(body)).into());
     }
-    Ok(())
+    Ok(claims)
 }
 
-/// A compact token over these claims.
-fn token(secret: &Secret, kid: Option<&str>, claims: &Value) -> Result<String, SignFault> {
+/// A compact token over this payload, which is left out of it where it is `detached`.
+fn token(secret: &Secret, kid: Option<&str>, payload: &[u8], detached: bool) -> Result<String, SignFault> {
     let pair = pkcs8(secret).and_then(|der| Pair::read(&der));
     let algorithm = pair.as_ref().map_or(JwsAlgorithm::Hs256, Pair::algorithm);
     let mut header = json!({"alg": algorithm.name(), "typ": "JWT"});
     if let (Some(header), Some(kid)) = (header.as_object_mut(), kid) {
         header.insert("kid".to_owned(), kid.into());
     }
-    let encoded = |value: &Value| BASE64_URL_BARE.encode(value.to_string());
-    let signed = format!("{}.{}", encoded(&header), encoded(claims));
+    if let (Some(header), true) = (header.as_object_mut(), detached) {
+        // An extension that a verifier must understand, says RFC 7797.
+        header.insert("b64".to_owned(), false.into());
+        header.insert("crit".to_owned(), json!(["b64"]));
+    }
+    let header = BASE64_URL_BARE.encode(header.to_string());
+    let encoded = if detached { String::new() } else { BASE64_URL_BARE.encode(payload) };
+    let mut signed = format!("{header}.{encoded}").into_bytes();
+    if detached {
+        signed.extend_from_slice(payload);
+    }
     let signature = match pair {
-        Some(pair) => pair.sign(signed.as_bytes())?,
+        Some(pair) => pair.sign(&signed)?,
         None => mac(Hash::Sha256, secret.expose(), |take| {
-            take(signed.as_bytes());
+            take(&signed);
             Ok(())
         })?,
     };
-    Ok(format!("{signed}.{}", BASE64_URL_BARE.encode(signature)))
+    Ok(format!("{header}.{encoded}.{}", BASE64_URL_BARE.encode(signature)))
 }
 
 /// A private key.

@@ -173,12 +173,12 @@ fn strangers_addresses_are_bounded_and_push_no_proven_certificate_out() {
     known.answered(&address(0), GOOD).unwrap();
     assert!(known.has(&address(0), at(1_700_000_000)) && !known.has(&address(0), at(1_500_000_000)));
     known.proven(&address(0));
-    for nth in 1..ADDRESS_LIMIT {
+    for nth in 1..NAMES_LIMIT {
         assert!(known.due(&address(nth), start));
         known.asking(&address(nth), start + Duration::from_secs(1));
     }
     assert!(!known.due(&address(100), start + Duration::from_secs(2)), "no more within a cool-down");
-    for nth in 0..3 * ADDRESS_LIMIT {
+    for nth in 0..3 * NAMES_LIMIT {
         known.asking(&address(100 + nth), start + 2 * COOL_DOWN);
     }
     assert!(matches!(known.at(&address(0)), Found::Good(_)));

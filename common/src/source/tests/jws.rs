@@ -1,6 +1,7 @@
 //! JSON Web Tokens: what verifies, and everything that must not. Tokens are made here with other code than the product's.
 
 mod routes;
+mod vouching;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;

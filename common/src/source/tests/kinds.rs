@@ -24,7 +24,7 @@ const FAMILY: &str = "its senders take only 2xx for a success, and give an endpo
 const BATCH: &str = "one refused element would hold up all others of its request";
 
 /// Preset, policy, reason.
-const POLICY: [(&str, Unknown, &str); 58] = [
+const POLICY: [(&str, Unknown, &str); 60] = [
     ("adyen", Taken, FORWARDED),
     ("adyen-platform", Taken, FORWARDED),
     ("asana", Taken, FORWARDED),
@@ -56,10 +56,12 @@ const POLICY: [(&str, Unknown, &str); 58] = [
     ("paddle", Taken, FORWARDED),
     ("pagerduty", Taken, FORWARDED),
     ("paypal", Taken, "PayPal tries for three days, and sends every type that was ticked"),
+    ("plaid", Taken, FORWARDED),
     ("platform", Taken, "document D names no answer; a refusal would be tried five times, and then the event is lost"),
     ("polar", Taken, FAMILY),
     ("razorpay", Taken, FORWARDED),
     ("resend", Taken, FAMILY),
+    ("saleor", Taken, FORWARDED),
     ("sanity", Taken, FORWARDED),
     ("sendgrid", Taken, BATCH),
     ("service", Taken, "document C prescribes no refusal; a service may tell more than we asked for"),

@@ -16,9 +16,10 @@ pub use sns::Subscription;
 
 use super::super::{
     certificate::RsaDigest,
-    certificates::{Certificates, Found},
+    certificates::Certificates,
     jwks::is_loopback,
     key::BASE64,
+    lookups::Found,
     place::{Place, first},
     reading::Reading,
     refused::Refused,

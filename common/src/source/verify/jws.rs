@@ -1,21 +1,28 @@
-//! JSON Web Signatures, compact (RFC 7515, RFC 7519): a bearer token, or a body that is nothing but a token.
+//! JSON Web Signatures, compact (RFC 7515, RFC 7519): a bearer token, a body that is nothing but a token, or a token that
+//! vouches for the body beside it.
 //!
 //! Algorithms come from the settings and never from the token; a key serves one algorithm; `none` does not exist here,
-//! and neither do extensions that a token calls critical. Claims are looked at only once the signature is good.
+//! and neither do extensions that a token calls critical, but for the one of detached payloads. Claims are looked at only
+//! once the signature is good.
+
+mod claims;
+mod payload;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use base64::Engine as _;
 use bytes::Bytes;
-use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+pub use self::payload::JwsPayload;
 use super::{
     super::{
         jwk::PublicKey,
         jwks::KeyServer,
         key::{BASE64_URL_BARE, Key},
+        key_api::KeyApi,
+        lookups::Found,
         place::{Place, first},
         reading::Reading,
         redact,
@@ -55,6 +62,9 @@ impl JwsAlgorithm {
     }
 }
 
+/// Longest id of a key that is asked for, in bytes.
+const KID_LIMIT: usize = 255;
+
 /// Where the token stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JwsAt {
@@ -69,6 +79,8 @@ pub enum JwsAt {
 pub struct Jws {
     /// Where the token stands.
     pub at: JwsAt,
+    /// What the token says.
+    pub payload: JwsPayload,
     /// The algorithms that count.
     pub algorithms: Vec<JwsAlgorithm>,
     /// Who may have issued it (`iss`); empty for anybody who has the key.
@@ -78,7 +90,7 @@ pub struct Jws {
     pub audiences: Vec<String>,
     /// A token without `exp` is refused.
     pub expires: bool,
-    /// How old `iat` may be, where the token has one.
+    /// How old `iat` may be, where the token has one; one that vouches for the body by a digest must.
     pub max_age: Option<Duration>,
     /// How far two clocks may disagree.
     pub leeway: Duration,
@@ -86,6 +98,8 @@ pub struct Jws {
     pub keys: Arc<[PublicKey]>,
     /// Where further public keys are published.
     pub server: Option<KeyServer>,
+    /// Where further public keys are handed out one by one.
+    pub api: Option<KeyApi>,
 }
 
 /// What a token says about itself before anybody has vouched for it.
@@ -94,6 +108,7 @@ struct Header {
     alg: String,
     kid: Option<String>,
     crit: Option<Value>,
+    b64: Option<bool>,
 }
 
 /// A token, taken apart.
@@ -115,6 +130,7 @@ impl Jws {
     pub fn bearer() -> Self {
         Self {
             at: JwsAt::Places(vec![Place::Bearer]),
+            payload: JwsPayload::Claims,
             algorithms: vec![JwsAlgorithm::Hs256],
             issuers: Vec::new(),
             audiences: Vec::new(),
@@ -123,12 +139,35 @@ impl Jws {
             leeway: Self::LEEWAY,
             keys: [].into(),
             server: None,
+            api: None,
         }
     }
 
     /// Whether it has public keys, or knows where to get them.
     pub fn has_public_keys(&self) -> bool {
-        !self.keys.is_empty() || self.server.is_some()
+        !self.keys.is_empty() || self.server.is_some() || self.api.is_some()
+    }
+
+    /// What a source of such tokens cannot do without, and has not: the setting, and why.
+    pub(super) fn lacks(&self) -> Option<(&'static str, &'static str)> {
+        if self.has_public_keys() || self.algorithms.contains(&JwsAlgorithm::Hs256) {
+            return None;
+        }
+        match &self.payload {
+            JwsPayload::Claims => None,
+            JwsPayload::Detached => {
+                Some(("jwt", "name the sender's keys: jwt = { jwks = \"https://SHOP/.well-known/jwks.json\" }"))
+            }
+            JwsPayload::Digest { .. } => Some((
+                "key_api",
+                "Plaid hands its keys out to those with credentials: key_api = { client_id = …, secret = … }",
+            )),
+        }
+    }
+
+    /// Whether the token vouches for the body.
+    pub(super) fn covers_body(&self) -> bool {
+        self.at == JwsAt::Body || self.payload != JwsPayload::Claims
     }
 
     pub(super) fn offered<'r>(&self, reading: &Reading<'r>) -> Result<Option<Cow<'r, str>>, Refused> {
@@ -143,101 +182,78 @@ impl Jws {
         Compact::read(offered).ok()?.header.kid
     }
 
+    /// The interface that must be asked for the key of an unjudged token, and the key's id.
+    pub(super) fn wants(&self, offered: &str) -> Option<(&KeyApi, String)> {
+        let (api, header) = (self.api.as_ref()?, Compact::read(offered).ok()?.header);
+        let kid = header.kid.filter(|kid| kid.len() <= KID_LIMIT)?;
+        self.algorithms.iter().any(|algorithm| algorithm.name() == header.alg).then_some((api, kid))
+    }
+
     pub(super) fn verify(&self, reading: &Reading<'_>, offered: &str, keys: &[Key]) -> Result<Authentic, Refused> {
         let token = Compact::read(offered)?;
-        if token.header.crit.is_some() {
-            return Err(Refused::token("it has critical extensions, which are not understood here"));
-        }
+        self.payload.extensions(&token.header)?;
         let named = |algorithm: &&JwsAlgorithm| algorithm.name() == token.header.alg;
         let Some(algorithm) = self.algorithms.iter().find(named).copied() else {
             return Err(Refused::token("its algorithm is not one that this source takes"));
         };
+        let signed = self.payload.signed(&token, reading.body())?;
         let secret = match algorithm {
             // A public key is no secret: with one configured, no token may be "signed" with it as if it were.
             JwsAlgorithm::Hs256 if self.has_public_keys() => None,
-            JwsAlgorithm::Hs256 => shared(&token, keys)?,
-            JwsAlgorithm::Rs256 | JwsAlgorithm::Es256 | JwsAlgorithm::EdDsa => self.public(algorithm, &token)?,
+            JwsAlgorithm::Hs256 => shared(&signed, &token.signature, keys)?,
+            JwsAlgorithm::Rs256 | JwsAlgorithm::Es256 | JwsAlgorithm::EdDsa => {
+                self.public(algorithm, &signed, &token)?
+            }
         };
         let secret = secret.ok_or_else(|| Refused::token("no key of this source made its signature"))?;
-        self.check(&token.payload, reading.request().received_at)?;
+        if self.payload != JwsPayload::Detached {
+            claims::check(self, &token.payload, reading)?;
+        }
         let payload =
             matches!(self.at, JwsAt::Body).then(|| redact::blanked(&Bytes::from(token.payload), &Self::VOLATILE));
         Ok(Authentic { secret, payload })
     }
 
-    fn public(&self, algorithm: JwsAlgorithm, token: &Compact<'_>) -> Result<Option<String>, Refused> {
-        let published = self.server.as_ref().map(KeyServer::keys).unwrap_or_default();
+    fn public(&self, algorithm: JwsAlgorithm, signed: &[u8], token: &Compact<'_>) -> Result<Option<String>, Refused> {
         let kid = token.header.kid.as_deref();
-        let mut candidates = self.keys.iter().chain(published.iter()).filter(|key| key.may_be(kid)).peekable();
+        let published = self.server.as_ref().map(KeyServer::keys).unwrap_or_default();
+        let handed_out = self.api.as_ref().zip(kid).map(|(api, kid)| api.key(kid));
+        let one = match &handed_out {
+            Some(Found::Good(key)) => Some(&**key),
+            Some(Found::Useless | Found::Unreachable) | None => None,
+        };
+        let all = self.keys.iter().chain(published.iter()).chain(one);
+        let mut candidates = all.filter(|key| key.may_be(kid)).peekable();
         if candidates.peek().is_none() {
-            return match &self.server {
-                Some(server) if server.is_unreachable() => Err(Refused::KeysUnreachable),
-                Some(_) => Err(Refused::token("its key is not among those that its issuer publishes")),
-                None if self.keys.is_empty() => {
-                    Err(Refused::token("this source has no keys for tokens: set `jwt.jwks`"))
+            return Err(match (&self.server, &self.api) {
+                (Some(server), _) if server.is_unreachable() => Refused::KeysUnreachable,
+                (_, Some(_)) if kid.is_none() => Refused::token("it names no key (`kid`)"),
+                (_, Some(_)) if matches!(handed_out, Some(Found::Unreachable)) => Refused::KeysUnreachable,
+                (Some(_), _) | (_, Some(_)) => Refused::token("its key is not among those that its issuer publishes"),
+                (None, None) if self.keys.is_empty() => {
+                    Refused::token("this source has no keys for tokens: set `jwt.jwks`")
                 }
-                None => Err(Refused::token("its key is not among those of this source")),
-            };
+                (None, None) => Refused::token("its key is not among those of this source"),
+            });
         }
-        let mut good = candidates.filter(|key| key.verifies(algorithm, token.signed.as_bytes(), &token.signature));
-        Ok(good.next().map(PublicKey::label))
-    }
-
-    /// The registered claims (RFC 7519, 4.1).
-    fn check(&self, payload: &[u8], received_at: Timestamp) -> Result<(), Refused> {
-        let claims: Map<String, Value> =
-            serde_json::from_slice(payload).map_err(|_| Refused::token("its payload is no JSON object"))?;
-        let time = |name: &'static str| match claims.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => {
-                value.as_f64().map(Some).ok_or(Refused::token(format!("`{name}` must be a number of seconds")))
-            }
-        };
-        let now = received_at.as_duration().as_secs_f64();
-        let leeway = self.leeway.as_secs_f64();
-        match time("exp")? {
-            Some(exp) if now >= exp + leeway => return Err(Refused::token("it has expired")),
-            None if self.expires => return Err(Refused::token("`exp` is missing: it must expire")),
-            Some(_) | None => {}
+        let mut good = candidates.filter(|key| key.verifies(algorithm, signed, &token.signature));
+        let found = good.next().map(PublicKey::label);
+        if let (Some(_), Some(api), Some(kid)) = (&found, &self.api, kid) {
+            api.proven(kid);
         }
-        if time("nbf")?.is_some_and(|nbf| nbf > now + leeway) {
-            return Err(Refused::token("it is not valid yet; check the sender's clock"));
-        }
-        if let (Some(max_age), Some(iat)) = (self.max_age, time("iat")?)
-            && now > iat + max_age.as_secs_f64() + leeway
-        {
-            return Err(Refused::token("it was issued too long ago"));
-        }
-        let among = |name: &str, allowed: &[String]| match claims.get(name) {
-            _ if allowed.is_empty() => true,
-            Some(Value::String(one)) => allowed.contains(one),
-            Some(Value::Array(many)) => {
-                many.iter().filter_map(Value::as_str).any(|one| allowed.iter().any(|it| it == one))
-            }
-            Some(_) | None => false,
-        };
-        if !among("iss", &self.issuers) {
-            return Err(Refused::token("`iss` is not an issuer that this source takes"));
-        }
-        if !among("aud", &self.audiences) {
-            return Err(Refused::token("`aud` does not name this source"));
-        }
-        if self.audiences.is_empty() && claims.get("aud").is_some_and(|aud| !aud.is_null()) {
-            return Err(Refused::token("`aud` says whom it is for, and this source has no name: set `jwt.audience`"));
-        }
-        Ok(())
+        Ok(found)
     }
 }
 
 /// All secrets are tried, whatever is found.
-fn shared(token: &Compact<'_>, keys: &[Key]) -> Result<Option<String>, Refused> {
+fn shared(signed: &[u8], signature: &[u8], keys: &[Key]) -> Result<Option<String>, Refused> {
     let mut verified = None;
     for (key, secret) in keys.iter().filter_map(|key| Some((key, key.shared()?))) {
         let expected = mac(Hash::Sha256, secret.expose(), |take| {
-            take(token.signed.as_bytes());
+            take(signed);
             Ok(())
         })?;
-        if crate::secret::Secret::new(expected).matches(&token.signature) && verified.is_none() {
+        if crate::secret::Secret::new(expected).matches(signature) && verified.is_none() {
             verified = Some(key.label().to_owned());
         }
     }

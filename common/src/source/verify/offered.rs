@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 
 use super::super::{
-    key::{BASE64, BASE64_URL},
+    key::{BASE64, BASE64_URL, BASE64_URL_BARE},
     refused::Refused,
 };
 
@@ -43,7 +43,8 @@ impl Encoding {
         match self {
             Self::Hex | Self::LowerHex => hex::encode(bytes),
             Self::Base64 => BASE64.encode(bytes),
-            Self::Base64Url => BASE64_URL.encode(bytes),
+            // Who writes it so leaves the padding out.
+            Self::Base64Url => BASE64_URL_BARE.encode(bytes),
         }
     }
 

@@ -27,19 +27,21 @@ pub(crate) struct Check {
     /// Say what this source accepts, and print a signed request for it as a curl command that the gateway accepts
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
+    #[command(flatten)]
+    key: key::GivenKey,
 }
 
 /// What the environment alone can be good for: it names no source.
 const NO_FILE: &str = "there is no settings file here (`lychgate.toml` or `lychgate-data/lychgate.toml`; --config names \
                        another): a worker could run, but the environment names no source";
 /// For sources whose sender alone can sign.
-const NO_SAMPLE: &str = "# no sample: only its sender has the private key that signs";
+const NO_SAMPLE: &str = "# no sample: only its sender has the private key that signs (--key takes one of your own)";
 
 /// Says what there is to say.
 pub(crate) fn run(check: &Check, found: &Found) -> anyhow::Result<()> {
     let sources = process::sources(&found.settings)?;
     if let Some(name) = &check.source {
-        return example(found.source(&sources, name)?, found);
+        return example(found.source(&sources, name)?, found, &check.key);
     }
     let file = match &found.file {
         Some(file) => file.display().to_string(),
@@ -65,7 +67,7 @@ pub(crate) fn run(check: &Check, found: &Found) -> anyhow::Result<()> {
 }
 
 /// What the source accepts, as comments, and a request that it accepts, to be typed as it is.
-fn example(source: &Source, found: &Found) -> anyhow::Result<()> {
+fn example(source: &Source, found: &Found, given: &key::GivenKey) -> anyhow::Result<()> {
     for line in about::fully(source) {
         output::line(format_args!("# {line}"));
     }
@@ -76,11 +78,15 @@ fn example(source: &Source, found: &Found) -> anyhow::Result<()> {
         ))
         .into());
     };
-    if source.profile().verifier.certified().is_some() {
+    let given = given.read()?;
+    if given.is_none() && source.profile().verifier.needs_private_key(keys) {
         output::line(NO_SAMPLE);
         return Ok(());
     }
-    let secret = key::configured(found, source.name())?;
+    let secret = match given {
+        Some(key) => key,
+        None => key::configured(found, source.name())?,
+    };
     let now = Clock::system().now();
     let id = EventId::new(now).to_string();
     let kind = source.known_kinds().first().copied().unwrap_or("test");

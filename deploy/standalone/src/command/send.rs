@@ -75,6 +75,8 @@ pub(crate) struct Send {
     /// Wait for the outcome and say it
     #[arg(long)]
     wait: bool,
+    #[command(flatten)]
+    key: key::GivenKey,
 }
 
 /// One source's sender.
@@ -97,7 +99,7 @@ pub(crate) async fn run(send: &Send, common: &Options) -> anyhow::Result<()> {
     let sources = process::sources(&found.settings)?;
     let source = found.source(&sources, &send.source)?;
     let sender = Sender {
-        secret: key::secret(&found, source, send.tenant.as_deref()).await?,
+        secret: key::secret(&found, source, send.tenant.as_deref(), &send.key).await?,
         source: source.clone(),
         base: base(send, &found)?,
         client: HttpClient::new()?,
@@ -216,7 +218,9 @@ impl Sender {
     async fn ask(&self, event: &str) -> anyhow::Result<Reply> {
         let mut outgoing = self.signed(event, Some(Bytes::new()))?;
         outgoing.method = Method::GET;
-        outgoing.target = format!("/events/{event}");
+        // A token in the address is its sender's credential here, too.
+        let query = outgoing.target.find('?').and_then(|at| outgoing.target.get(at..)).unwrap_or_default();
+        outgoing.target = format!("/events/{event}{query}");
         self.client.send(&self.base, outgoing).await
     }
 

@@ -32,9 +32,6 @@ use crate::{handler::Failure, handlers::fields::Fields};
 
 /// The reason of a membership that the sender tells of in so many words.
 const BY_SENDER: &str = "membership";
-/// The level of those who have none any more.
-const NONE: &str = "none";
-
 /// What is said of a membership.
 struct Said<'a> {
     via: &'a str,
@@ -163,18 +160,35 @@ fn membership(stamp: &Stamp<'_>, contact: &Contact, said: &Said<'_>, catalogue: 
             let level = catalogue.tier(tier).map_or(tier.as_str(), |tier| tier.access_level.as_str());
             changes.extend(access(stamp, contact, said.via, level, &format!("tier:{tier}"), said.ends_at));
         }
-        (None, _) if active => {}
+        // It goes on with what was given before, whatever came between.
+        (None, _) if active => changes.extend(goes_on(stamp, contact, said)),
         // Cancelled, and paid for until then: what was given runs out by itself.
         (_, Some(until)) => {
             let row = row! { "email" => contact.email, "via" => said.via, "until" => until };
             changes.push(Change::merge(&ACCESS_LEVELS, row, stamp.version.clone()));
             changes.push(access_line(stamp, contact, said.via, None, "membership_cancelled", Some(until)));
         }
-        (_, None) => {
-            changes.extend(access(stamp, contact, said.via, NONE, &format!("membership_{}", said.status), None));
-        }
+        (_, None) => changes.extend(withheld(stamp, contact, said)),
     }
     changes
+}
+
+/// What was given is withheld, and not forgotten: a renewal that names no tier gives it back, in whatever order the two
+/// are heard of.
+fn withheld(stamp: &Stamp<'_>, contact: &Contact, said: &Said<'_>) -> [Change; 2] {
+    let reason = format!("membership_{}", said.status);
+    let row = row! { "email" => contact.email, "via" => said.via, "withheld" => reason, "since" => stamp.at };
+    let line = access_line(stamp, contact, said.via, Some("none"), &reason, None);
+    [Change::merge(&ACCESS_LEVELS, row, stamp.version.clone()), line]
+}
+
+fn goes_on(stamp: &Stamp<'_>, contact: &Contact, said: &Said<'_>) -> [Change; 2] {
+    let row = row! {
+        "email" => contact.email, "via" => said.via, "withheld" => None::<&str>, "since" => stamp.at,
+        "until" => said.ends_at,
+    };
+    let line = access_line(stamp, contact, said.via, None, "membership_active", said.ends_at);
+    [Change::merge(&ACCESS_LEVELS, row, stamp.version.clone()), line]
 }
 
 fn access(
@@ -187,12 +201,13 @@ fn access(
 ) -> Vec<Change> {
     let row = row! {
         "email" => contact.email, "via" => via, "level" => level, "reason" => reason, "since" => stamp.at, "until" => until,
+        "withheld" => None::<&str>,
     };
     let line = access_line(stamp, contact, via, Some(level), reason, until);
     vec![Change::merge(&ACCESS_LEVELS, row, stamp.version.clone()), line]
 }
 
-/// A line of history. `level`: `None` where only its end has changed.
+/// A line of history. `level`: `None` where it stays, and goes on or ends at another time.
 fn access_line(
     stamp: &Stamp<'_>,
     contact: &Contact,

@@ -89,8 +89,11 @@ pub(super) static SUBSCRIPTION_HISTORY: Table = Table {
     columns: &["source", "subscription_id", "email", "change", "status", "at", "current_period_end"],
 };
 
-pub(super) static ACCESS_LEVELS: Table =
-    Table { name: "access_levels", key: &["email", "via"], columns: &["level", "reason", "since", "until"] };
+pub(super) static ACCESS_LEVELS: Table = Table {
+    name: "access_levels",
+    key: &["email", "via"],
+    columns: &["level", "reason", "since", "until", "withheld"],
+};
 
 pub(super) static ACCESS_LEVEL_HISTORY: Table = Table {
     name: "access_level_history",

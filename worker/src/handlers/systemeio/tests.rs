@@ -268,7 +268,11 @@ fn membership_subscription_payment_and_access_each_have_state_and_history() {
     assert_eq!(rows(&gold, "access_levels")[0]["level"], "full");
     assert_eq!((rows(&gold, "membership_history").len(), rows(&gold, "access_level_history").len()), (1, 1));
     let gone = member("membership.expired", of("membership", json!({}))).unwrap();
-    assert_eq!(rows(&gone, "access_levels")[0]["level"], "none");
+    let withheld = &rows(&gone, "access_levels")[0];
+    assert_eq!((&withheld["withheld"], withheld.get("level")), (&json!("membership_expired"), None), "not forgotten");
+    let renewed = member("membership.renewed", of("membership", json!({}))).unwrap();
+    let back = &rows(&renewed, "access_levels")[0];
+    assert_eq!((&back["withheld"], &back["until"], back.get("level")), (&json!(null), &json!(null), None));
     let until = json!({"ends_at": "2026-10-27T12:00:00Z"});
     let running = member("membership.cancelled", of("membership", until)).unwrap();
     assert_eq!(rows(&running, "access_levels")[0].get("level"), None, "what is paid for runs out by itself");

@@ -1,8 +1,8 @@
 //! What a source accepts, in words. Only describes; decides nothing.
 
 use lychgate_common::source::{
-    Algorithm, ContentTypes, HandshakeRule, Hash, Jws, JwsAt, KeyAt, Keys, KnownBy, OnConflict, Place, Scheme, Source,
-    Split, Verifier,
+    Algorithm, ContentTypes, HandshakeRule, Hash, Jws, JwsAt, JwsPayload, KeyAt, Keys, KnownBy, OnConflict, Place,
+    Scheme, Source, Split, Verifier,
 };
 
 /// One source in a few lines, for the list of all.
@@ -91,7 +91,12 @@ fn credentials(verifier: &Verifier) -> String {
                 JwsAt::Body => "as the whole body".to_owned(),
                 JwsAt::Places(at) => format!("in the {}", places(at)),
             };
-            format!("a JSON Web Token ({}) {at}, {}, {}", names.join(", "), issuer(jws), audience(jws))
+            let about = match &jws.payload {
+                JwsPayload::Claims => format!("{}, {}", issuer(jws), audience(jws)),
+                JwsPayload::Detached => "whose payload is the body".to_owned(),
+                JwsPayload::Digest { claim } => format!("with the body's SHA-256 in its claim `{claim}`"),
+            };
+            format!("a JSON Web Token ({}) {at}, {about}", names.join(", "))
         }
         Verifier::Certified(certified) => {
             let (at, hosts) = (certified.at(), certified.hosts());
@@ -140,6 +145,7 @@ fn keys(ways: &[KeyAt]) -> String {
         KeyAt::Joined(all) => all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" with "),
         KeyAt::BodyHash | KeyAt::BodyHashIf(_) => "the body itself".to_owned(),
         KeyAt::BodyHashWithout(_) => "the body itself, but for what signing adds".to_owned(),
+        KeyAt::Token => "the token that came with it".to_owned(),
     });
     match ways {
         [] => "nothing: every delivery is an event".to_owned(),

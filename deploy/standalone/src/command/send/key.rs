@@ -1,8 +1,10 @@
-//! With which secret a source's sender signs: the first one of the settings, or the campus's own.
+//! With which secret a source's sender signs: the one that was given, else the first one of the settings, or the campus's
+//! own.
 
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use clap::Args;
 use lychgate_common::{
     campus::{Directory, DirectorySettings},
     secret::Secret,
@@ -12,9 +14,43 @@ use lychgate_common::{
 
 use crate::{output::Usage, settings::Found};
 
+/// What signs instead of a source's own secret.
+#[derive(Debug, Default, Args)]
+pub(crate) struct GivenKey {
+    /// Sign with this, env:NAME or file:PATH: the private half, where the source's secret is a sender's public key
+    #[arg(long, value_name = "REF")]
+    key: Option<String>,
+}
+
+impl GivenKey {
+    /// The key, where one was given.
+    pub(crate) fn read(&self) -> anyhow::Result<Option<Secret>> {
+        let Some(text) = &self.key else { return Ok(None) };
+        let value = match text.split_once(':') {
+            Some(("env", name)) => std::env::var(name).map_err(|_| Usage(format!("the variable {name} is not set")))?,
+            Some(("file", path)) => std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?,
+            Some(_) | None => return Err(Usage("--key must be env:NAME or file:PATH".to_owned()).into()),
+        };
+        Ok(Some(Secret::from(value.trim_end())))
+    }
+}
+
 /// The secret.
-pub(super) async fn secret(found: &Found, source: &Source, tenant: Option<&str>) -> anyhow::Result<Secret> {
+pub(super) async fn secret(
+    found: &Found,
+    source: &Source,
+    tenant: Option<&str>,
+    given: &GivenKey,
+) -> anyhow::Result<Secret> {
+    if let Some(key) = given.read()? {
+        return Ok(key);
+    }
     match source.keys() {
+        Keys::Fixed(keys) if source.profile().verifier.needs_private_key(keys) => Err(Usage(format!(
+            "only the sender of source `{}` has the private key that signs: give one of your own with --key",
+            source.name()
+        ))
+        .into()),
         Keys::Fixed(_) => configured(found, source.name()),
         Keys::ByTenant => campus(found, source.name(), tenant).await,
     }
@@ -31,7 +67,8 @@ pub(crate) fn configured(found: &Found, name: &str) -> anyhow::Result<Secret> {
                 // Called from browsers: the origin itself is the credential.
                 return Ok(Secret::from(""));
             }
-            return reader.secrets("secrets").into_iter().flatten().next().context("the source has no secret");
+            let secret = reader.secrets("secrets").into_iter().flatten().next();
+            return secret.context("the source has no secret");
         }
     }
     Err(anyhow!("the source `{name}` is not in the settings"))
