@@ -68,6 +68,7 @@ async fn write(house: &House, message: &Message, sentence: &Sentence) -> Result<
     loop {
         let settlement = Settlement {
             event: message.event.clone(),
+            traceparent: message.traceparent.clone(),
             attempt: message.attempt,
             verdict: sentence.verdict.clone(),
             changes: Arc::clone(&sentence.changes),
