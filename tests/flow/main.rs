@@ -68,3 +68,4 @@ mod stops;
 mod stripe;
 mod survives_kill;
 mod topology;
+mod webhooks;
