@@ -26,3 +26,4 @@ pub mod stop;
 pub mod store;
 pub mod telemetry;
 pub mod vault;
+pub mod webhook;

@@ -24,6 +24,7 @@ mod transcription;
 mod tree;
 mod upkeep;
 mod value;
+mod webhooks;
 mod worker;
 
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub use self::{
     tree::Section,
     upkeep::{RetentionSettings, StopSettings, SweepSettings},
     value::{ByteSize, Readable},
+    webhooks::WebhooksSettings,
     worker::{MAX_PREFETCH, RetrySettings, WorkerSettings},
 };
 use crate::queue::broker::BrokerSettings;
@@ -127,6 +129,8 @@ settings! {
     embeddings: EmbeddingsSettings,
     /// `[forward]`: how events are delivered to the user's own services.
     forward: ForwardSettings,
+    /// `[webhooks]`: who is told of events by subscription.
+    webhooks: WebhooksSettings,
     /// `[supabase]`: IBAM's auth users.
     supabase: SupabaseSettings,
     /// `[ibam]`: IBAM's learners.

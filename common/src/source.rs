@@ -68,7 +68,7 @@ pub use self::{
     refused::Refused,
     reply::{JSON, Reply, ReplyBody},
     request::{Authentic, Identity, Request},
-    settings::from_settings,
+    settings::{from_settings, is_reserved},
     split::{EVENT_LIMIT, Split},
     template::{Piece, Template, TemplateFault},
     time::{FUTURE_LIMIT, Freshness, TimeAt, TimeForm},

@@ -13,6 +13,7 @@ mod claim;
 mod connect;
 mod dead_letter;
 mod delivery_log;
+mod emit;
 mod error;
 mod events;
 mod filter;
@@ -29,6 +30,7 @@ mod security;
 mod settle;
 mod sleekapp;
 mod sweep;
+mod webhook;
 
 pub use self::{
     answer::KeptAnswer,
@@ -42,6 +44,7 @@ pub use self::{
     connect::{StoreSettings, UNREADABLE_DATABASE_URL, is_database_url},
     dead_letter::{DeadLetter, DeadLetterGroup, DeadLetterShown},
     delivery_log::{DeliveryLogger, LOGGED_BODY, LoggedAs, LoggedDelivery, SecretUse},
+    emit::Emitter,
     error::StoreError,
     events::{AttemptLine, EventLine, EventShown},
     filter::{EventFilter, Page},
@@ -58,6 +61,7 @@ pub use self::{
     settle::{AttemptError, Settled, Settlement, Settler, Verdict, WorkerName},
     sleekapp::{Assigned, KnownSale, PaymentName, Supplier},
     sweep::Backlog,
+    webhook::{DeliveryAttempt, DeliveryLine, Endpoint, Resent},
 };
 use crate::clock::Clock;
 

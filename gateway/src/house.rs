@@ -15,6 +15,7 @@ use lychgate_common::{
     settings::Settings,
     source::Source,
     store::{Bundle, Group, GroupLimits, NewEvent, Recorded, Recorder, Store},
+    webhook::Desk,
 };
 use tokio::sync::Semaphore;
 
@@ -44,6 +45,8 @@ pub struct Parts {
     pub clock: Clock,
     /// What asks the handlers, in a process that has some.
     pub rehearse: Option<Arc<dyn Rehearse>>,
+    /// Where webhooks of our own are managed.
+    pub desk: Desk,
 }
 
 /// The gateway, ready to serve.
@@ -67,13 +70,14 @@ pub struct House {
     pub(crate) key_sets: KeySets,
     pub(crate) monitor: Monitor,
     pub(crate) rehearse: Option<Arc<dyn Rehearse>>,
+    pub(crate) desk: Desk,
     pub(crate) in_flight: Arc<Semaphore>,
 }
 
 impl House {
     /// Builds the house and starts its writers. Must be called inside a tokio runtime.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { settings, sources, store, queue, outcomes, campuses, metrics, clock, rehearse } = parts;
+        let Parts { settings, sources, store, queue, outcomes, campuses, metrics, clock, rehearse, desk } = parts;
         let limits = GroupLimits {
             writers: usize::from(settings.gateway.record_writers),
             items: usize::from(settings.gateway.record_batch),
@@ -92,6 +96,7 @@ impl House {
             key_sets: KeySets::new(),
             monitor: Monitor::default(),
             rehearse,
+            desk,
             in_flight: Arc::new(Semaphore::new(count(settings.gateway.in_flight))),
             routes: Live::new(Routes::new(sources)),
             settings,

@@ -28,6 +28,7 @@ mod routes;
 mod server;
 mod simulation;
 mod throttle;
+mod webhooks;
 
 pub use self::{
     house::{House, Parts},

@@ -8,6 +8,7 @@ use lychgate_common::{
     queue::Queue,
     settings::Settings,
     source::Source,
+    webhook::Desk,
 };
 
 use crate::{House, Metrics, Parts, serve};
@@ -50,6 +51,7 @@ pub async fn accept(ground: &Ground, sources: Vec<Source>, listener: TcpListener
         metrics,
         clock: ground.clock.clone(),
         rehearse: ground.rehearse.clone(),
+        desk: Desk::new(ground),
     });
     let reloading = {
         let house = Arc::clone(&house);

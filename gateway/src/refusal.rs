@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use lychgate_common::{event::EventId, source::Refused};
+use lychgate_common::{event::EventId, source::Refused, webhook::WebhookRefused};
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +53,10 @@ pub(crate) enum Refusal {
     SimulationOff,
     /// This process has no handlers to ask.
     NoHandlers,
+    /// No API key is configured.
+    WebhooksOff,
+    /// What was asked about a webhook cannot be.
+    Webhook(WebhookRefused),
 }
 
 impl Refusal {
@@ -71,7 +75,8 @@ impl Refusal {
             Self::KeyConflict(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Overloaded | Self::NotDurable | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::MagicToken => StatusCode::UNAUTHORIZED,
-            Self::SimulationOff => StatusCode::FORBIDDEN,
+            Self::SimulationOff | Self::WebhooksOff => StatusCode::FORBIDDEN,
+            Self::Webhook(refused) => refused.status(),
             Self::NoHandlers => StatusCode::NOT_IMPLEMENTED,
         }
     }
@@ -100,6 +105,8 @@ impl Refusal {
             Self::Unavailable => "unavailable",
             Self::SimulationOff => "simulation_off",
             Self::NoHandlers => "no_handlers",
+            Self::WebhooksOff => "webhooks_off",
+            Self::Webhook(refused) => refused.name(),
         }
     }
 
@@ -137,6 +144,8 @@ impl Refusal {
             Self::MagicToken => "Invalid or expired magic token: ask for a new one".to_owned(),
             Self::Unavailable => "Temporarily unavailable: retry shortly".to_owned(),
             Self::SimulationOff => "Simulation is switched off: set ops.operator_token to allow it".to_owned(),
+            Self::WebhooksOff => "Webhooks cannot be managed here: set webhooks.api_keys to allow it".to_owned(),
+            Self::Webhook(refused) => refused.to_string(),
             Self::NoHandlers => {
                 "This gateway runs without handlers: simulate with `lychgate up`, or rehearse a stored \
                 event with `lychgate dead-letters rehearse`"
@@ -167,7 +176,9 @@ impl Refusal {
             | Self::Unstorable(_)
             | Self::MagicToken
             | Self::SimulationOff
-            | Self::NoHandlers => None,
+            | Self::NoHandlers
+            | Self::WebhooksOff
+            | Self::Webhook(_) => None,
         }
     }
 
@@ -192,7 +203,9 @@ impl Refusal {
             | Self::MagicToken
             | Self::Unavailable
             | Self::SimulationOff
-            | Self::NoHandlers => false,
+            | Self::NoHandlers
+            | Self::WebhooksOff
+            | Self::Webhook(_) => false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use hyper::{Method, Uri};
 use lychgate_common::{event::EventId, source::Source};
 
-use crate::refusal::Refusal;
+use crate::{refusal::Refusal, webhooks::Page};
 
 /// A path's named parameters.
 pub(crate) type Params = Vec<(Arc<str>, String)>;
@@ -27,6 +27,8 @@ pub(crate) enum Door<'a> {
     Magic,
     /// What would a payload do?
     Simulation,
+    /// Who is told of which events.
+    Webhooks(Page<'a>),
 }
 
 /// The table of doors.
@@ -53,7 +55,7 @@ impl Routes {
     }
 
     /// Finds the door, or says why there is none: 404, or 405 with what is allowed.
-    pub(crate) fn door(&self, method: &Method, uri: &Uri) -> Result<Door<'_>, Refusal> {
+    pub(crate) fn door<'a>(&'a self, method: &Method, uri: &'a Uri) -> Result<Door<'a>, Refusal> {
         let path = uri.path();
         if let Some((source, params)) = self.matching(path) {
             return match source.methods().contains(method) {
@@ -61,6 +63,12 @@ impl Routes {
                 false if method == Method::OPTIONS && source.origins().is_some() => Ok(Door::Preflight(source)),
                 false if source.greets(method) => Ok(Door::Ingest(source, params)),
                 false => Err(Refusal::MethodNotAllowed(allowed(source))),
+            };
+        }
+        if let Some(page) = Page::of(path) {
+            return match page.methods().contains(method) {
+                true => Ok(Door::Webhooks(page)),
+                false => Err(Refusal::MethodNotAllowed(listed(page.methods()))),
             };
         }
         let (door, right) = match (path, path.strip_prefix("/events/")) {
@@ -84,5 +92,9 @@ impl Routes {
 
 /// The methods of a source's events, for whoever used another.
 pub(crate) fn allowed(source: &Source) -> String {
-    source.methods().iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+    listed(source.methods())
+}
+
+fn listed(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -37,7 +37,7 @@ use crate::{
     refusal::Refusal,
     reply::{self, Reply},
     routes::Door,
-    simulation,
+    simulation, webhooks,
 };
 
 /// How long to rest when the system has no more sockets to give.
@@ -172,6 +172,7 @@ async fn answer(house: Arc<House>, request: Request<Incoming>, peer: SocketAddr)
         ),
         Ok(Door::HealthMonitor) => health_monitor::page(&house).await,
         Ok(Door::Magic) => magic::sign_in(&house, request, peer).await,
+        Ok(Door::Webhooks(page)) => webhooks::manage(&house, page, request, peer).await,
         Ok(Door::Simulation) => simulation::simulate(&house, request, peer).await,
         Err(refusal) => {
             house.metrics.refused("", &refusal);

@@ -44,6 +44,7 @@ async fn settle(store: &Store, event: &Event, attempt: Attempt, died: Option<&st
     };
     let settlement = Settlement {
         event: event.clone(),
+        traceparent: None,
         attempt,
         verdict,
         changes: [].into(),

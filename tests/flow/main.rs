@@ -74,3 +74,4 @@ mod stops;
 mod stripe;
 mod survives_kill;
 mod topology;
+mod webhooks;

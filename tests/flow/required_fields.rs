@@ -78,7 +78,7 @@ async fn fails(handler: &dyn Handler, preset: &str, kind: &str, body: &Value) ->
     };
     match handler.rehearse(&event).await {
         Err(Failure::Permanent(cause)) => Some((cause.class, cause.message)),
-        Ok(_) | Err(Failure::Temporary { .. } | Failure::Ours(_)) => None,
+        Ok(_) | Err(Failure::Temporary { .. } | Failure::Ours(_) | Failure::Deferred { .. }) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bundles;
 mod claims;
+mod emits;
 mod records;
 mod retention;
 mod settles;

@@ -44,6 +44,7 @@ async fn succeeds(store: &Store, item: &NewEvent) {
     let limits = GroupLimits { writers: 1, items: 10, bytes: 1 << 20, waiting: 10, patience: PATIENCE };
     let settlement = Settlement {
         event: item.event.clone(),
+        traceparent: None,
         attempt: Attempt::FIRST,
         verdict: Verdict::Succeeded,
         changes: [].into(),

@@ -23,6 +23,7 @@ fn settler(store: &Store) -> Group<Settlement, Settled> {
 fn settlement(item: &NewEvent, attempt: i32, verdict: Verdict) -> Settlement {
     Settlement {
         event: item.event.clone(),
+        traceparent: None,
         attempt: Attempt::new(attempt).unwrap(),
         error: matches!(verdict, Verdict::Retry { .. } | Verdict::Dead { .. }).then(|| AttemptError {
             outcome: "temporary",

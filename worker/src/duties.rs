@@ -1,5 +1,5 @@
 //! What a worker does beside its corridor: sweeping, housekeeping, showing that it is alive, burying strays, giving
-//! orders that wait to suppliers.
+//! orders that wait to suppliers, telling webhooks.
 //!
 //! Each duty is short, repeatable, and safe on several workers at once; none holds a lock over a network call.
 
@@ -9,6 +9,7 @@ mod security;
 mod strays;
 mod suppliers;
 mod sweep;
+pub(crate) mod tell;
 mod upkeep;
 
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
@@ -26,6 +27,8 @@ pub(crate) fn start(house: &Arc<House>, stop: &Stop) -> JoinSet<()> {
     duties.spawn(every(alive::EVERY, stop.clone(), Arc::clone(house), alive::beat));
     duties.spawn(every(gauges::EVERY, stop.clone(), Arc::clone(house), gauges::gauge));
     duties.spawn(every(suppliers::EVERY, stop.clone(), Arc::clone(house), suppliers::assign));
+    duties.spawn(every(tell::EVERY, stop.clone(), Arc::clone(house), tell::look));
+    duties.spawn(tell::publish(Arc::clone(house), stop.clone()));
     let alert = Arc::new(security::Alert::default());
     let watch = move |house| security::watch(house, Arc::clone(&alert));
     duties.spawn(every(security::EVERY, stop.clone(), Arc::clone(house), watch));

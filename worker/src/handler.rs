@@ -6,6 +6,7 @@
 use std::{error::Error, fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use lychgate_common::{change::Change, event::Event};
 use serde_json::Value;
 
@@ -59,6 +60,13 @@ pub enum Failure {
     },
     /// A fault of our own house (our database, our broker): costs no attempt.
     Ours(Cause),
+    /// Nobody's fault: it is not its turn yet. Comes again then, and has cost no attempt.
+    Deferred {
+        /// What it waits for.
+        cause: Cause,
+        /// When its turn is.
+        until: Timestamp,
+    },
 }
 
 /// A failure's class and its chain of causes, for the dead letter's `error`.
@@ -110,7 +118,10 @@ impl Failure {
     /// What happened.
     pub fn cause(&self) -> &Cause {
         match self {
-            Self::Permanent(cause) | Self::Temporary { cause, .. } | Self::Ours(cause) => cause,
+            Self::Permanent(cause)
+            | Self::Temporary { cause, .. }
+            | Self::Ours(cause)
+            | Self::Deferred { cause, .. } => cause,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod platform;
 pub mod social_share;
 pub mod stripe;
 pub mod systemeio;
+pub mod webhooks;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use lychgate_common::{
     clock::Clock,
     live::Live,
+    message::Message,
     outcome::Outcomes,
     queue::Queue,
     settings::Settings,
     source::Source,
-    store::{Group, GroupLimits, Settled, Settlement, Settler, Store, WorkerName},
+    store::{Emitter, Group, GroupLimits, Settled, Settlement, Settler, Store, WorkerName},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore, mpsc};
 
 use crate::{breaker::Breakers, handlers::Registry, metrics::Metrics};
 
@@ -57,6 +58,10 @@ pub struct House {
     pub(crate) name: WorkerName,
     pub(crate) started_at: Timestamp,
     pub(crate) settle: Group<Settlement, Settled>,
+    /// Makes deliveries of what is settled; is told whether anybody wants any.
+    pub(crate) emitter: Emitter,
+    /// Deliveries that were made and wait to be published.
+    pub(crate) emitted: Mutex<mpsc::Receiver<Message>>,
     /// Events that have been started before and did not come back run one at a time, so that only the one which kills
     /// its worker is found guilty.
     pub(crate) suspects: Semaphore,
@@ -73,8 +78,12 @@ impl House {
             waiting: usize::from(settings.worker.prefetch()).max(1),
             patience: settings.database.patience(),
         };
+        let (emitter, emitted) = Emitter::new(&queue, settings.broker.shards, settings.sweep.grace);
+        let settler = Settler::new(store.clone(), name.clone()).telling(emitter.clone());
         Arc::new(Self {
-            settle: Group::start(limits, Settler::new(store.clone(), name.clone())),
+            settle: Group::start(limits, settler),
+            emitter,
+            emitted: Mutex::new(emitted),
             suspects: Semaphore::new(1),
             started_at: clock.now(),
             settings,

@@ -104,7 +104,7 @@ impl Http {
         Ok(Self { client, destinations })
     }
 
-    /// Sends a request as it is, `User-Agent` added, and reads no more of the answer than the limit: what is over is
+    /// Sends a request as it is, our `User-Agent` added where it has none, and reads no more of the answer than the limit: what is over is
     /// left unread, because only the status counts.
     ///
     /// # Errors
@@ -116,7 +116,8 @@ impl Http {
         now: Timestamp,
     ) -> Result<Answer, HttpError> {
         self.destinations.check_literal(request.uri())?;
-        request.headers_mut().insert(header::USER_AGENT, header::HeaderValue::from_static(USER_AGENT));
+        let ours = header::HeaderValue::from_static(USER_AGENT);
+        request.headers_mut().entry(header::USER_AGENT).or_insert(ours);
         self.within(limits, self.exchange(request, limits.body, Over::Left, now)).await
     }
 

@@ -9,6 +9,7 @@ use lychgate_common::{
     queue::Published,
     source::Source,
     store::Verdict,
+    webhook::{self, Health},
 };
 
 use crate::breaker::BreakerState;
@@ -27,6 +28,8 @@ lychgate_common::metrics! {
         pub stale: counter "lychgate_stale_copies_total" [];
         /// Events given back because the fault was ours; costs no attempt.
         pub released: counter "lychgate_released_total" [source];
+        /// Events put off until it is their turn (deliveries over their webhook's limit); costs no attempt.
+        pub deferred: counter "lychgate_deferred_total" [source];
         /// Events of a crowding source put into the side queue, so that others are seen.
         pub aside: counter "lychgate_aside_total" [source];
         /// Handlers that panicked.
@@ -44,8 +47,11 @@ lychgate_common::metrics! {
         /// Messages ready in each of the broker's queues.
         pub ready: gauge "lychgate_queue_ready_messages" [queue];
         /// Destinations by what their circuit breaker does: closed (calls pass), open (left alone), half_open (one probe
-        /// passes). Classes: core_api, forward, supabase.
+        /// passes). Classes: core_api, forward, supabase, webhooks.
         pub breakers: gauge "lychgate_breakers" [class, state];
+        /// Webhooks by how they are: active (told of events), failing (told, and nothing arrives), paused (by their
+        /// owners), disabled (given up by us).
+        pub webhooks: gauge "lychgate_webhooks" [status];
         /// Refusals that looked like an attack, within `security.window`.
         pub security_events: gauge "lychgate_security_events" [];
         /// 1 while they are `security.threshold` or more, else 0.
@@ -68,6 +74,7 @@ impl Metrics {
         let table = WorkerMetrics::new(registry)?;
         table.stale.zero([]);
         table.strays.zero([]);
+        table.deferred.zero([&[webhook::SOURCE]]);
         table.swept.zero([&["confirmed", "returned", "refused", "unknown"]]);
         let metrics = Self { table, kinds: Arc::default() };
         metrics.know(sources);
@@ -101,6 +108,18 @@ impl Metrics {
 
     pub(crate) fn released(&self, source: &str) {
         self.table.released.with([source]).inc();
+    }
+
+    pub(crate) fn deferred(&self, source: &str) {
+        self.table.deferred.with([source]).inc();
+    }
+
+    /// How many webhooks are in each state; those that are not named are none.
+    pub(crate) fn webhooks(&self, census: &[(Health, i64)]) {
+        for health in Health::ALL {
+            let count: i64 = census.iter().filter(|(of, _)| *of == health).map(|(_, count)| count).sum();
+            self.table.webhooks.with([health.name()]).set(count as f64);
+        }
     }
 
     pub(crate) fn put_aside(&self, source: &str) {

@@ -10,8 +10,10 @@ use lychgate_common::{
     rehearse::Rehearse,
     settings::Settings,
     source::Source,
-    store::WorkerName,
+    store::{Store, WorkerName},
     telemetry::{BUILD, VERSION},
+    vault::Vault,
+    webhook::DELIVERY_PRESET,
 };
 use serde_json::Value;
 
@@ -28,6 +30,7 @@ use crate::{
         social_share::SocialShare,
         stripe::Stripe,
         systemeio::SystemeIo,
+        webhooks::Deliveries,
     },
     operate::rehearse::rehearse_event,
     reconcile::{self, Reconciler},
@@ -70,7 +73,9 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
     let mut breakers = vec![("forward", couriers.breakers().clone())];
     breakers.extend(core.as_ref().map(|core| ("core_api", core.breakers().clone())));
     breakers.extend(supabase.as_ref().map(|supabase| ("supabase", supabase.breakers().clone())));
-    let base = registry(ground, core, supabase)?;
+    let endpoints = endpoints(ground)?;
+    breakers.push(("webhooks", endpoints.breakers().clone()));
+    let base = registry(ground, core, supabase, endpoints)?;
     let house = House::new(Parts {
         settings: Arc::clone(&ground.settings),
         store: ground.store.clone(),
@@ -89,11 +94,7 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
         })
     };
     if let Some(vault) = &ground.vault {
-        match ground.store.reseal_campuses(vault).await {
-            Ok(0) => {}
-            Ok(resealed) => tracing::info!(resealed, "credentials were sealed anew with the current key"),
-            Err(error) => tracing::warn!(%error, "credentials could not be sealed anew; the old keys are still needed"),
-        }
+        reseal(&ground.store, vault).await;
     }
     let asked = work_upon(house, ground.stop.clone()).await;
     reloading.abort();
@@ -105,6 +106,19 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
         }
     }
     if asked { Ok(()) } else { Err(StartError::Deserted) }
+}
+
+/// Seals anew, with the current key, whatever an older one sealed.
+async fn reseal(store: &Store, vault: &Vault) {
+    let (campuses, webhooks) = (store.reseal_campuses(vault).await, store.reseal_webhooks(vault).await);
+    let errors = [campuses.as_ref().err().map(ToString::to_string), webhooks.as_ref().err().map(ToString::to_string)];
+    for error in errors.into_iter().flatten() {
+        tracing::warn!(error, "credentials could not be sealed anew; the old keys are still needed");
+    }
+    match campuses.unwrap_or(0) + webhooks.unwrap_or(0) {
+        0 => {}
+        resealed => tracing::info!(resealed, "credentials were sealed anew with the current key"),
+    }
 }
 
 /// Rehearses for the gateway in the same process.
@@ -124,7 +138,7 @@ pub fn rehearser(ground: &Ground, sources: &[Source]) -> Result<Arc<dyn Rehearse
 
 /// The handlers that this ground can feed, for the corridor and for rehearsals.
 pub fn handlers(ground: &Ground, sources: &[Source]) -> Result<Registry, StartError> {
-    Ok(registry(ground, core_api(ground)?, supabase(ground)?)?.with_forwards(
+    Ok(registry(ground, core_api(ground)?, supabase(ground)?, endpoints(ground)?)?.with_forwards(
         sources,
         &couriers(ground)?,
         &ground.store,
@@ -132,11 +146,18 @@ pub fn handlers(ground: &Ground, sources: &[Source]) -> Result<Registry, StartEr
 }
 
 /// The handlers by preset: one line each.
-fn registry(ground: &Ground, core: Option<CoreApi>, supabase: Option<Supabase>) -> Result<Registry, StartError> {
+fn registry(
+    ground: &Ground,
+    core: Option<CoreApi>,
+    supabase: Option<Supabase>,
+    endpoints: Couriers,
+) -> Result<Registry, StartError> {
     let settings = &ground.settings;
     let transcriptions = Transcriptions::open(&settings.transcription, &settings.embeddings, &ground.clock)
         .map_err(StartError::Runtime)?;
+    let deliveries = Deliveries::new(ground.store.clone(), ground.vault.clone(), endpoints, &settings.webhooks);
     let mut registry = Registry::new()
+        .with(DELIVERY_PRESET, deliveries)
         .with("platform", Platform)
         .with("stripe", Stripe::new(ground.store.clone()))
         .with("social-share", SocialShare)
@@ -157,7 +178,14 @@ fn registry(ground: &Ground, core: Option<CoreApi>, supabase: Option<Supabase>) 
 }
 
 fn couriers(ground: &Ground) -> Result<Couriers, StartError> {
-    Couriers::open(&ground.settings.forward).map_err(StartError::Runtime)
+    let settings = &ground.settings.forward;
+    Couriers::open(settings, settings.in_flight).map_err(StartError::Runtime)
+}
+
+/// The couriers to webhooks' endpoints: apart, because each webhook has a breaker of its own, whoever shares its host.
+fn endpoints(ground: &Ground) -> Result<Couriers, StartError> {
+    let settings = &ground.settings;
+    Couriers::open(&settings.forward, settings.webhooks.in_flight).map_err(StartError::Runtime)
 }
 
 fn supabase(ground: &Ground) -> Result<Option<Supabase>, StartError> {

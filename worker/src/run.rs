@@ -17,6 +17,10 @@ pub async fn run(house: Arc<House>, stop: Stop) -> bool {
         () = async { while duties.join_next().await.is_some() {} } => {}
         () = stop.now() => duties.abort_all(),
     }
+    tokio::select! {
+        () = duties::tell::rest(&house) => {}
+        () = stop.now() => {}
+    }
     if let Err(error) = house.store.leave(&house.name).await {
         tracing::warn!(%error, "the heartbeat could not be taken back; this worker is missed for a while");
     }

@@ -12,6 +12,9 @@ use crate::{
 /// What a delivery may wait for its turn, and for the ledger, beside the exchange itself.
 const FORWARD_SPARE: Duration = Duration::from_secs(2);
 
+/// Shortest API key: 128 bits in base64.
+const API_KEY_LENGTH: usize = 22;
+
 /// Notes every contradiction, at the place of the setting that an operator would change.
 pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
     let mut wrong = |key: &str, when: bool, what: String| {
@@ -19,7 +22,7 @@ pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
             faults.push(root.at_key(key), what);
         }
     };
-    let Settings { gateway, worker, database, retention, faithflow, forward, .. } = settings;
+    let Settings { gateway, worker, database, retention, faithflow, forward, webhooks, .. } = settings;
     let longer = |key: &str, it: Duration| format!("must be longer than {key} ({})", show_duration(it));
     let within = |key: &str, it: Duration| format!("must not be longer than {key} ({})", show_duration(it));
 
@@ -44,10 +47,17 @@ pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
     wrong("faithflow.core_timeout", has_campuses && core > worker.handler_deadline, what);
 
     let spare = worker.handler_deadline.saturating_sub(FORWARD_SPARE);
-    let forwards = settings.sources.iter().any(|source| source.has("forward"));
+    let forwards = settings.sources.iter().any(|source| source.has("forward")) || !webhooks.api_keys.is_empty();
     let what = within("worker.handler_deadline", worker.handler_deadline);
     let what = format!("with {} to spare {what}", show_duration(FORWARD_SPARE));
     wrong("forward.timeout", forwards && forward.timeout > spare, what);
+
+    let short = webhooks.api_keys.iter().any(|key| key.expose().len() < API_KEY_LENGTH);
+    let what = format!("must have at least {API_KEY_LENGTH} characters each (make one: openssl rand -hex 32)");
+    wrong("webhooks.api_keys", short, what);
+    let sealed = settings.secrets.encryption_key.is_some();
+    let what = "needs secrets.encryption_key, too: webhooks' secrets are kept in the database, sealed with it";
+    wrong("webhooks.api_keys", !webhooks.api_keys.is_empty() && !sealed, what.to_owned());
 
     let what = format!("must not be larger than gateway.record_batch_bytes ({})", gateway.record_batch_bytes.bytes());
     wrong("gateway.max_body", gateway.max_body > gateway.record_batch_bytes, what);

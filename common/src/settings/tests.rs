@@ -213,6 +213,15 @@ fn contradictions_are_refused_with_both_names() {
 }
 
 #[test]
+fn api_keys_are_long_and_need_a_key_for_the_secrets_they_manage() {
+    let faults =
+        settings("[webhooks]\napi_keys = [\"short\", \"long-enough-0123456789abcdef\"]", true, &[]).unwrap_err();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults[0].starts_with("lychgate.toml:2 webhooks.api_keys: must have at least 22 characters"), "{faults:?}");
+    assert!(faults[1].contains("needs secrets.encryption_key, too"), "{faults:?}");
+}
+
+#[test]
 fn a_section_that_nobody_uses_contradicts_nothing() {
     let hasty = "[worker]\nhandler_deadline = \"4s\"\n";
     assert!(settings(hasty, false, &[]).is_ok());

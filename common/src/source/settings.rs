@@ -50,6 +50,14 @@ const TAKEN: [&str; 6] =
 const TIME_FORMS: [(&str, TimeForm); 4] =
     [("s", TimeForm::Seconds), ("ms", TimeForm::Millis), ("rfc3339", TimeForm::Rfc3339), ("any", TimeForm::Any)];
 
+/// What the house calls the sources of its own events: deliveries to webhooks, and mails.
+const RESERVED: [&str; 2] = [crate::webhook::SOURCE, "mail"];
+
+/// Whether events of this source are the house's own. No source of the settings may have its name.
+pub fn is_reserved(source: &str) -> bool {
+    RESERVED.contains(&source)
+}
+
 /// All sources of the settings. A source with a mistake is left out; the mistake is noted.
 pub fn from_settings(settings: &Settings, faults: &mut Faults) -> Vec<Source> {
     let mut sources: Vec<(Source, &Section)> = Vec::new();
@@ -148,6 +156,10 @@ fn name(reader: &mut Reader<'_>) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.len() > NAME_LENGTH || !name.bytes().all(plain) {
         reader.fault("name", format!("must be at most {NAME_LENGTH} letters, digits, `-`, `_` and `.`"));
+        return None;
+    }
+    if is_reserved(&name) {
+        reader.fault("name", format!("`{name}` is what the house's own events are called: choose another name"));
         return None;
     }
     Some(name)

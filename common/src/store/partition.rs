@@ -17,7 +17,7 @@ pub const DAYS_AHEAD: u16 = 4;
 pub const BUCKET_DAYS: i64 = 7;
 
 /// What is kept as long as the day's events, one partition a day, by the event's id.
-const EVENTS: [&str; 4] = ["event", "event_state", "attempt", "forward_delivery"];
+const EVENTS: [&str; 5] = ["event", "event_state", "attempt", "forward_delivery", "webhook_delivery"];
 
 /// What is logged of deliveries that made no event, likewise.
 const LOG: &str = "delivery_log";

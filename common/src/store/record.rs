@@ -21,7 +21,7 @@ use super::{
     partition::{BUCKET_DAYS, bucket},
 };
 use crate::{
-    event::{Event, EventId},
+    event::{Attempt, Event, EventId},
     message::Message,
     queue::Shard,
 };
@@ -81,6 +81,20 @@ impl NewEvent {
             shard: message.shard,
             due_at: Some(due_at),
         })
+    }
+
+    /// The message of its first attempt.
+    pub fn first_message(self) -> Message {
+        Message {
+            shard: self.shard,
+            traceparent: self.traceparent.map(Into::into),
+            event: self.event,
+            body_in_store: false,
+            attempt: Attempt::FIRST,
+            climbed: 0,
+            reply_to: None,
+            unrecorded: None,
+        }
     }
 
     /// Computes the hash of a body.
@@ -171,6 +185,11 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// Records events that nothing identifies, within the caller's transaction.
+pub(super) async fn keyless(tx: &deadpool_postgres::Transaction<'_>, items: &[NewEvent]) -> Result<(), StoreError> {
+    statements::insert(tx, items, &[], &[]).await.map(drop)
 }
 
 /// All keys of a batch. The statement writes them in the order of their index.

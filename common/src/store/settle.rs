@@ -4,75 +4,31 @@
 //! written. Order of writes: row, then queue, then acknowledgement; a crash between them leaves a copy of the message,
 //! which finds a settled attempt and is dropped. Never talks to a queue.
 
+mod verdict;
+
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub use self::verdict::{AttemptError, Verdict};
 use super::{
-    Store, StoreError, apply,
+    Emitter, Store, StoreError, apply,
     group::{Weigh, Write},
 };
 use crate::{
     change::Change,
     event::{Attempt, Event, EventId},
-    status::Status,
 };
-
-/// What becomes of an event after an attempt.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Verdict {
-    /// Done; the changes are written.
-    Succeeded,
-    /// Nothing to do; says why.
-    Ignored(String),
-    /// Once more, at this time, one level further up.
-    Retry {
-        /// Levels climbed, this one included.
-        climbed: u8,
-        /// When the next attempt is due.
-        at: Timestamp,
-        /// When the sweeper may take the event: the queue has had its chance by then.
-        sweep_at: Timestamp,
-    },
-    /// To the dead letters, under this fingerprint.
-    Dead {
-        /// Groups dead letters of one cause.
-        fingerprint: String,
-    },
-}
-
-impl Verdict {
-    /// The status it leads to.
-    pub fn status(&self) -> Status {
-        match self {
-            Self::Succeeded => Status::Succeeded,
-            Self::Ignored(_) => Status::Ignored,
-            Self::Retry { .. } => Status::Retrying,
-            Self::Dead { .. } => Status::Dead,
-        }
-    }
-}
-
-/// Why an attempt failed, as it is stored and shown.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AttemptError {
-    /// `temporary`, `permanent` or `poison`.
-    pub outcome: &'static str,
-    /// The failure's class.
-    pub class: String,
-    /// One sentence.
-    pub message: String,
-    /// The chain of causes, outermost first.
-    pub stack: Vec<String>,
-}
 
 /// One finished attempt.
 #[derive(Clone, Debug)]
 pub struct Settlement {
-    /// The event (its body is not needed any more).
+    /// The event; its body is needed where webhooks are told of it.
     pub event: Event,
+    /// W3C `traceparent` of the request that brought it.
+    pub traceparent: Option<Arc<str>>,
     /// The attempt that was made.
     pub attempt: Attempt,
     /// What becomes of the event.
@@ -119,12 +75,19 @@ pub struct WorkerName {
 pub struct Settler {
     store: Store,
     name: WorkerName,
+    emitter: Option<Emitter>,
 }
 
 impl Settler {
     /// Settles into `store` in the name of a worker.
     pub fn new(store: Store, name: WorkerName) -> Self {
-        Self { store, name }
+        Self { store, name, emitter: None }
+    }
+
+    /// Tells webhooks of what has succeeded or was ignored, too.
+    #[must_use]
+    pub fn telling(self, emitter: Emitter) -> Self {
+        Self { emitter: Some(emitter), ..self }
     }
 }
 
@@ -152,7 +115,14 @@ impl Write<Settlement, Settled> for Settler {
             let changes: Vec<&Change> = winners.iter().flat_map(|item| item.changes.iter()).collect();
             apply::apply(&tx, &changes).await?;
         }
+        let emitted = match &self.emitter {
+            Some(emitter) => emitter.emit(&tx, &winners, now).await?,
+            None => Vec::new(),
+        };
         tx.commit().await?;
+        if let Some(emitter) = &self.emitter {
+            emitter.hand_over(emitted);
+        }
         Ok(settled)
     }
 }

@@ -18,6 +18,7 @@ use crate::command::{
     secrets::Secrets,
     send::Send,
     topology::Topology,
+    webhooks::Webhooks,
 };
 
 /// Where `up` keeps its data unless told otherwise.
@@ -76,6 +77,9 @@ pub(crate) enum Command {
     /// See which secrets are in force, and when each last verified a request
     #[command(subcommand)]
     Secrets(Secrets),
+    /// Manage who is told of which events: webhooks of our own
+    #[command(subcommand)]
+    Webhooks(Webhooks),
     /// Look after RabbitMQ's exchanges and queues
     #[command(subcommand)]
     Topology(Topology),

@@ -12,6 +12,7 @@ pub(crate) mod send;
 mod suppliers;
 pub(crate) mod topology;
 pub(crate) mod up;
+pub(crate) mod webhooks;
 
 use crate::{
     cli::{Cli, Command},
@@ -37,6 +38,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ibam(asked) => block_on(ibam::run(asked, &Found::read(&common)?)),
         Command::MagicToken(asked) => block_on(ibam::magic_token(asked, &Found::read(&common)?)),
         Command::Suppliers(asked) => block_on(suppliers::run(asked, &Found::read(&common)?)),
+        Command::Webhooks(webhooks) => block_on(webhooks::run(webhooks, &Found::read(&common)?)),
         Command::Topology(topology) => block_on(topology::run(topology, &Found::read(&common)?)),
         Command::Secrets(secrets) => block_on(secrets::run(&secrets, &Found::read(&common)?)),
         Command::Migrate => block_on(migrate::run(&Found::read(&common)?)),

@@ -6,12 +6,14 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
 use lychgate_common::{
     clock::Clock,
     process::{Ground, Options, StartError},
+    queue::Queue,
     settings::{ConsoleSettings, DEFAULT_FILE, Override, Settings},
     source::Source,
     stop::Stop,
@@ -23,6 +25,9 @@ use crate::{
     embedded::Embedded,
     output::{self, Usage},
 };
+
+/// How long a broker may take to be there before the sweeper's next turn is the faster way.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// What to say where there is nothing to go by.
 pub(crate) const NOWHERE: &str = "no settings were found: neither `lychgate.toml` nor `lychgate-data/lychgate.toml` is in this \
@@ -112,6 +117,15 @@ impl Found {
         store.check_schema().await.context("this database cannot be used")?;
         Ok(store)
     }
+}
+
+/// The queue, once it takes messages. Without it the sweeper finds the rows.
+pub(crate) async fn connected(ground: &Ground) -> Option<Queue> {
+    let Queue::Broker(broker) = &ground.queue else { return None };
+    let mut state = broker.watch();
+    let up = state.wait_for(|state| state.is_up());
+    tokio::time::timeout(CONNECT, up).await.ok()?.ok()?;
+    Some(ground.queue.clone())
 }
 
 /// The files that are read where none is named, the first that exists.

@@ -50,15 +50,5 @@ fn message(house: &House, event: NewEvent, waits: bool) -> Message {
         Queue::Broker(broker) if waits => Some(broker.reply_queue()),
         Queue::Broker(_) | Queue::Store(_) => None,
     };
-    Message {
-        shard: event.shard,
-        traceparent: event.traceparent.map(Into::into),
-        event: event.event,
-        body_in_store: false,
-        attempt: lychgate_common::event::Attempt::FIRST,
-        climbed: 0,
-        reply_to,
-        unrecorded: None,
-    }
-    .slimmed()
+    Message { reply_to, ..event.first_message() }.slimmed()
 }

@@ -11,8 +11,20 @@ use super::{follows, read};
 const FILE: &str = "gateway/openapi.json";
 
 /// The listener's own pages; everything else is a source's.
-const PAGES: [&str; 5] =
-    ["/events/{id}", "/openapi.json", "/auth/magic", "/webhooks/health-monitor", "/webhooks/test-simulation"];
+const PAGES: [&str; 12] = [
+    "/events/{id}",
+    "/openapi.json",
+    "/auth/magic",
+    "/webhooks/health-monitor",
+    "/webhooks/test-simulation",
+    "/v2/webhooks",
+    "/v2/webhooks/test",
+    "/v2/webhooks/{id}",
+    "/v2/webhooks/{id}/rotate-secret",
+    "/v2/webhooks/{id}/deliveries",
+    "/v2/webhooks/{id}/deliveries/{delivery_id}",
+    "/v2/webhooks/{id}/deliveries/{delivery_id}/resend",
+];
 
 fn reference(kind: &str, name: &str) -> Value {
     json!({ "$ref": format!("#/components/{kind}/{name}") })
@@ -171,7 +183,9 @@ fn the_description_has_every_preset_s_path_and_every_page() {
         known.extend(schemes(preset));
     }
     document["paths"] = Value::Object(paths);
-    known.insert("operator".to_owned(), document["components"]["securitySchemes"]["operator"].clone());
+    for scheme in ["operator", "management"] {
+        known.insert(scheme.to_owned(), document["components"]["securitySchemes"][scheme].clone());
+    }
     document["components"]["securitySchemes"] = Value::Object(known);
     follows(FILE, &(serde_json::to_string_pretty(&document).unwrap() + "\n"));
 }
@@ -184,6 +198,57 @@ fn the_description_refers_to_nothing_that_is_not_there() {
     for target in text.split("\"$ref\": \"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert!(document.pointer(target).is_some(), "{target}");
     }
+}
+
+#[test]
+fn a_webhook_and_its_deliveries_are_described_field_by_field() {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    let webhook = lychgate_common::webhook::Webhook {
+        id: "webhook_1".into(),
+        url: "https://a.example/".into(),
+        events: vec!["*".into()],
+        sources: None,
+        description: None,
+        active: true,
+        status: lychgate_common::webhook::Health::Active,
+        failing_since: None,
+        disabled_at: None,
+        disabled_reason: None,
+        previous_secret_until: None,
+        created_at: at,
+        updated_at: at,
+    };
+    let attempt = lychgate_common::store::DeliveryAttempt {
+        attempt: 1,
+        started_at: at,
+        seconds: 0.1,
+        outcome: "succeeded".into(),
+        response_status: Some(200),
+        class: None,
+        error: None,
+    };
+    let delivery = lychgate_common::store::DeliveryLine {
+        id,
+        webhook_id: "webhook_1".into(),
+        event_id: Some(id),
+        event: "user.created".into(),
+        status: lychgate_common::status::Status::Succeeded,
+        created_at: at,
+        next_attempt_at: None,
+        finished_at: None,
+        attempts: vec![attempt],
+    };
+    let document: Value = serde_json::from_str(&read(FILE)).unwrap();
+    let schemas = &document["components"]["schemas"];
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
+    let delivery = serde_json::to_value(delivery).unwrap();
+    assert_eq!(names(&serde_json::to_value(webhook).unwrap()), names(&schemas["Webhook"]["properties"]));
+    assert_eq!(names(&delivery), names(&schemas["Delivery"]["properties"]));
+    let attempts = &schemas["Delivery"]["properties"]["attempts"]["items"]["properties"];
+    assert_eq!(names(&delivery["attempts"][0]), names(attempts));
+    let health = lychgate_common::webhook::Health::ALL.map(lychgate_common::webhook::Health::name);
+    assert_eq!(schemas["Webhook"]["properties"]["status"]["enum"], json!(health));
 }
 
 #[test]

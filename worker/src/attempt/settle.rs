@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use lychgate_common::{
     backoff::Backoff,
     message::Message,
@@ -32,6 +32,7 @@ pub(crate) async fn settle(house: &House, claimed: Claimed<'_>, judged: Judged) 
     let mut sentence = match judged {
         Judged::Settle(sentence) => *sentence,
         Judged::Release(why) => return release(house, message, receipt, &why).await,
+        Judged::Defer(until) => return defer(house, message, receipt, until).await,
     };
     let settled = match write(house, &message, &sentence).await {
         Err(error) if error.is_data() => {
@@ -68,6 +69,7 @@ async fn write(house: &House, message: &Message, sentence: &Sentence) -> Result<
     loop {
         let settlement = Settlement {
             event: message.event.clone(),
+            traceparent: message.traceparent.clone(),
             attempt: message.attempt,
             verdict: sentence.verdict.clone(),
             changes: Arc::clone(&sentence.changes),
@@ -115,6 +117,18 @@ async fn wake(house: &House, mut message: Message, climbed: u8, level: u8) {
     let verdicts = house.queue.publish(vec![(message.slimmed(), Route::Level(level))]).await;
     if verdicts.first() != Some(&Published::Confirmed) {
         tracing::warn!(event = %id, "a retry's message was not confirmed; the sweeper will publish it when it is due");
+    }
+}
+
+/// Not its turn yet: the row keeps it until then, and then a claim or the sweeper takes it. A queue would only carry it
+/// round and round.
+async fn defer(house: &House, message: Message, receipt: Receipt, until: Timestamp) {
+    match house.store.release(&[message.id()], until).await {
+        Ok(()) => {
+            house.metrics.deferred(&message.event.source);
+            receipt.done();
+        }
+        Err(error) => release(house, message, receipt, &error.detail()).await,
     }
 }
 

@@ -1,7 +1,8 @@
 //! *Verdict*: what becomes of the event. A pure function of outcome, attempt, schedule and time.
 //!
 //! Permanent: the dead letters, at once. Temporary: one level up the schedule, never before a `Retry-After`, then the
-//! dead letters. Ours: released, at no cost. There is no other class, and nothing is a success by default.
+//! dead letters. Ours: released, at no cost; so is what must wait for its turn. There is no other class, and nothing is
+//! a success by default.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,6 +28,8 @@ pub(crate) enum Judged {
     Settle(Box<Sentence>),
     /// Our own fault: the event goes back as it was; says why.
     Release(String),
+    /// Not its turn yet: the event goes back as it was, until then.
+    Defer(Timestamp),
 }
 
 /// What is to be written about an attempt.
@@ -76,6 +79,7 @@ fn sentence(policy: &Policy<'_>, event: &Event, climbed: u8, now: Timestamp, out
             Sentence { changes: handled.changes.into(), reply: handled.reply, ..plain(verdict) }
         }
         Err(Failure::Ours(cause)) => return Judged::Release(cause.stack().join(": ")),
+        Err(Failure::Deferred { until, .. }) => return Judged::Defer(until),
         Err(Failure::Permanent(cause)) => {
             let outcome = if poison { "poison" } else { "permanent" };
             Sentence { error: Some(error(outcome, &cause)), ..plain(dead(event, &cause)) }

@@ -26,6 +26,10 @@ pub(crate) async fn gauge(house: Arc<House>) {
         Ok(count) => house.metrics.dead_letters(count),
         Err(error) => tracing::warn!(%error, "the dead letters could not be counted"),
     }
+    match house.store.webhook_census().await {
+        Ok(census) => house.metrics.webhooks(&census),
+        Err(error) => tracing::warn!(%error, "the webhooks could not be counted"),
+    }
     for (class, breakers) in &house.breakers {
         let states: Vec<_> = breakers.states(Instant::now()).into_iter().map(|(_, state)| state).collect();
         house.metrics.breakers(class, &states);

@@ -23,7 +23,10 @@ use lychgate_common::{
 use serde_json::json;
 
 pub use self::client::Couriers;
-use self::outcome::{Arrived, Missed};
+pub(in crate::handlers) use self::{
+    client::NoAnswer,
+    outcome::{Arrived, Missed, failure, judge},
+};
 use super::Registry;
 use crate::handler::{Cause, Failure, Handled, Handler};
 
@@ -68,7 +71,7 @@ impl Forwards {
             }
         }
         let changes: Vec<Change> = arrived.iter().map(|one| note(event, one)).collect();
-        match outcome::failure(missed) {
+        match failure(missed) {
             None => Ok(Handled::changes(changes)),
             Some(failure) => {
                 // The attempt has failed, so that its changes are not written with it; what has arrived is noted now.
@@ -107,7 +110,7 @@ impl Forwards {
             1 => "the destination".to_owned(),
             several => format!("destination {nth} of {several}"),
         };
-        outcome::judge(who, destination, answer, self.clock.now())
+        judge(who, destination, answer, self.clock.now())
     }
 }
 

@@ -82,6 +82,7 @@ fn failed(id: EventId, failure: &Failure) -> Rehearsal {
         Failure::Permanent(_) => "permanent",
         Failure::Temporary { .. } => "temporary",
         Failure::Ours(_) => "ours",
+        Failure::Deferred { .. } => "deferred",
     };
     let cause = failure.cause();
     let error = json!({"class": cause.class, "message": cause.message, "stack": cause.stack()});

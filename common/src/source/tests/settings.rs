@@ -68,6 +68,15 @@ fn a_source_may_take_bodies_that_are_no_json() {
 }
 
 #[test]
+fn what_the_houses_own_events_are_called_is_no_sources_name() {
+    for name in ["webhooks", "mail"] {
+        let faults = read(&format!("[[source]]\nname = {name:?}\nsecrets = [\"s\"]\n")).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains("choose another name"), "{faults:?}");
+    }
+}
+
+#[test]
 fn forwarding_needs_a_secret_of_its_own_and_says_how_to_make_one() {
     let with = |lines: &str| read(&format!("[[source]]\nname = \"ci\"\nsecrets = [\"s\"]\n{lines}"));
     let fault = |lines: &str| with(lines).unwrap_err().join("\n");

@@ -46,6 +46,7 @@ fn settled(judged: Judged) -> Sentence {
     match judged {
         Judged::Settle(sentence) => *sentence,
         Judged::Release(why) => panic!("released: {why}"),
+        Judged::Defer(until) => panic!("deferred until {until}"),
     }
 }
 

@@ -181,7 +181,7 @@ async fn the_core_systems_answers_are_told_apart_in_permanent_and_temporary() {
                 assert!(!temporary, "{status}");
                 assert!(status != 404 || cause.message == "Member not found");
             }
-            Failure::Ours(_) => panic!("{status} is not our fault"),
+            Failure::Ours(_) | Failure::Deferred { .. } => panic!("{status} is not our fault"),
         }
     }
 }

@@ -15,20 +15,23 @@ use crate::{
     http::{Answer, HttpError},
 };
 
+/// The class of a delivery that was spared a destination which failed too often.
+const CIRCUIT_OPEN: &str = "forward_circuit_open";
+
 /// A delivery that arrived.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Arrived {
+pub(in crate::handlers) struct Arrived {
     /// The destination's label.
-    pub(super) destination: String,
+    pub(in crate::handlers) destination: String,
     /// What it answered.
-    pub(super) status: u16,
+    pub(in crate::handlers) status: u16,
     /// When.
-    pub(super) at: Timestamp,
+    pub(in crate::handlers) at: Timestamp,
 }
 
 /// A delivery that did not.
 #[derive(Debug)]
-pub(super) struct Missed {
+pub(in crate::handlers) struct Missed {
     class: &'static str,
     fate: Fate,
     message: String,
@@ -47,8 +50,20 @@ enum Fate {
     NotTried,
 }
 
+impl Missed {
+    /// Whether the destination itself did not take it: it was called, or cannot be.
+    pub(in crate::handlers) fn is_its_fault(&self) -> bool {
+        self.fate != Fate::NotTried && self.class != CIRCUIT_OPEN
+    }
+
+    /// One sentence.
+    pub(in crate::handlers) fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 /// Judges one exchange. `who` names the destination without its address.
-pub(super) fn judge(
+pub(in crate::handlers) fn judge(
     who: String,
     destination: &Destination,
     answer: Result<Answer, NoAnswer>,
@@ -92,11 +107,11 @@ fn silence(who: &str, error: &NoAnswer) -> (&'static str, Fate, String) {
         NoAnswer::Crowded(_) => ("forward_crowded", Fate::NotTried, format!("{who} has enough deliveries under way")),
         NoAnswer::Open(open) => {
             let message = format!("{who} failed too often lately and is left alone for a while");
-            ("forward_circuit_open", Fate::Passes(Some(open.retry_in)), message)
+            (CIRCUIT_OPEN, Fate::Passes(Some(open.retry_in)), message)
         }
         NoAnswer::Http(HttpError::Request(_)) => ("forward_invalid", Fate::Stays, format!("{who} cannot be called")),
         NoAnswer::Http(HttpError::Forbidden(_)) => {
-            let message = format!("{who} has a private address, which this source does not allow");
+            let message = format!("{who} has a private address, which is not allowed");
             ("forward_forbidden", Fate::Stays, message)
         }
         NoAnswer::Http(HttpError::TimedOut(_)) => ("forward_timeout", passes, format!("{who} did not answer in time")),
@@ -133,7 +148,7 @@ fn said(answer: &Answer) -> String {
 
 /// What several missed deliveries make of the attempt: as long as one may still arrive the event is tried again, and one
 /// that cannot keeps it from being done. Where nobody was even called, the attempt costs nothing.
-pub(super) fn failure(missed: Vec<Missed>) -> Option<Failure> {
+pub(in crate::handlers) fn failure(missed: Vec<Missed>) -> Option<Failure> {
     let passes = |one: &Missed| matches!(one.fate, Fate::Passes(_));
     let not_tried = |one: &Missed| one.fate == Fate::NotTried;
     let decisive = missed.iter().position(passes).or_else(|| missed.iter().position(not_tried)).or(Some(0))?;

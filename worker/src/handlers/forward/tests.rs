@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use jiff::Timestamp;
 use lychgate_common::{event::EventId, settings::ForwardSettings};
 
-use super::{client::NoAnswer, *};
+use super::*;
 use crate::{
     breaker::Open,
     http::{Answer, HttpError},
@@ -47,8 +47,8 @@ fn answer(status: u16, retry_after: Option<u64>, body: &'static str) -> Result<A
 fn judged(answer: Result<Answer, NoAnswer>) -> Option<Failure> {
     let forward = forward(&["https://ci.example.com/hooks?token=hunter2"]);
     let destination = &forward.destinations()[0];
-    let judged = outcome::judge("the destination".into(), destination, answer, Timestamp::UNIX_EPOCH);
-    judged.err().and_then(|missed| outcome::failure(vec![missed]))
+    let judged = judge("the destination".into(), destination, answer, Timestamp::UNIX_EPOCH);
+    judged.err().and_then(|missed| failure(vec![missed]))
 }
 
 #[test]
@@ -88,14 +88,14 @@ fn of_several_the_one_that_may_still_arrive_decides() {
     let forward = forward(&["https://a.example/", "https://b.example/", "https://c.example/"]);
     let judge = |nth: usize, status| {
         let destination = &forward.destinations()[nth];
-        outcome::judge(format!("destination {nth}"), destination, answer(status, None, ""), Timestamp::UNIX_EPOCH)
+        judge(format!("destination {nth}"), destination, answer(status, None, ""), Timestamp::UNIX_EPOCH)
     };
     let missed = vec![judge(0, 404).unwrap_err(), judge(1, 503).unwrap_err()];
-    let failure = outcome::failure(missed).unwrap();
-    assert!(matches!(failure, Failure::Temporary { .. }));
-    assert_eq!(failure.cause().class, "forward_failing");
-    assert!(failure.cause().stack()[1].contains("a.example") && failure.cause().stack()[1].contains("b.example"));
-    assert!(matches!(outcome::failure(vec![judge(2, 404).unwrap_err()]), Some(Failure::Permanent(_))));
+    let decisive = failure(missed).unwrap();
+    assert!(matches!(decisive, Failure::Temporary { .. }));
+    assert_eq!(decisive.cause().class, "forward_failing");
+    assert!(decisive.cause().stack()[1].contains("a.example") && decisive.cause().stack()[1].contains("b.example"));
+    assert!(matches!(failure(vec![judge(2, 404).unwrap_err()]), Some(Failure::Permanent(_))));
 }
 
 #[test]
@@ -129,7 +129,7 @@ async fn a_private_destination_is_called_only_where_the_source_or_the_allow_list
         let (event, now) = (event(), Timestamp::UNIX_EPOCH);
         let destination = &forward.destinations()[0];
         let request = request::request(&event, &forward, destination, &Forwarding::default(), now).unwrap();
-        Couriers::open(&settings).unwrap().send(destination, private, request, now).await.unwrap_err()
+        Couriers::open(&settings, 16).unwrap().send(destination, private, request, now).await.unwrap_err()
     };
     for host in ["127.0.0.1", "localhost"] {
         let refused = call(ForwardSettings::default(), false, host).await;

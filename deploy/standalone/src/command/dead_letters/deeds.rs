@@ -3,16 +3,11 @@
 use std::{
     io::{BufRead, IsTerminal, Write},
     num::NonZeroU32,
-    time::Duration,
 };
 
 use anyhow::bail;
 use clap::Args;
-use lychgate_common::{
-    process::Ground,
-    queue::Queue,
-    store::{Deed, EventFilter, Store},
-};
+use lychgate_common::store::{Deed, EventFilter, Store};
 use lychgate_worker::operate::{
     actor,
     dead_letters::{self, Plan},
@@ -23,11 +18,8 @@ use serde_json::json;
 use super::selection::Selection;
 use crate::{
     output::{self, Usage},
-    settings::Found,
+    settings::{Found, connected},
 };
-
-/// How long a broker may take to be there before the sweeper's next turn is the faster way.
-const CONNECT: Duration = Duration::from_secs(5);
 
 /// What both deeds have.
 #[derive(Debug, Args)]
@@ -151,15 +143,6 @@ pub(super) async fn replay(options: &Replay, found: &Found) -> anyhow::Result<()
         Some(why) => bail!("halted: {why}"),
         None => Ok(()),
     }
-}
-
-/// The queue, once it takes messages. Without it the sweeper finds the rows.
-async fn connected(ground: &Ground) -> Option<Queue> {
-    let Queue::Broker(broker) = &ground.queue else { return None };
-    let mut state = broker.watch();
-    let up = state.wait_for(|state| state.is_up());
-    tokio::time::timeout(CONNECT, up).await.ok()?.ok()?;
-    Some(ground.queue.clone())
 }
 
 /// Gives up what matches.

@@ -75,8 +75,10 @@ fn text() -> anyhow::Result<String> {
     text.push_str(
         "\n# For trying things out on this machine; leave both away where the gateway is reached from outside.\n\
          [faithflow]\nallow_private_core = true  # a campus's core system may be on localhost\n\
-         [forward]\nallow = [\"127.0.0.0/8\", \"::1/128\"]  # so may the services that a source's `forward` names\n",
+         [forward]\nallow = [\"127.0.0.0/8\", \"::1/128\"]  # so may the services that a source's `forward` names\n\
+         [webhooks]\nallow_private = true  # and so may the endpoints of webhooks\n",
     );
+    text.push_str(&format!("api_keys = [\"{}\"]  # what /v2/webhooks is asked with\n", hex::encode(random::<32>()?)));
     text.push_str(&format!(
         "\n# To have a source's events delivered to a service of your own, write into its table:\n\
          # forward = [\"http://127.0.0.1:3000/hooks\"]\n# forward_secret = \"whsec_{}\"\n",
