@@ -33,13 +33,18 @@ pub(crate) async fn settle(house: &House, claimed: Claimed<'_>, judged: Judged) 
         Judged::Settle(sentence) => *sentence,
         Judged::Release(why) => return release(house, message, receipt, &why).await,
     };
-    let settled = match write(house, &message, &sentence).await {
-        Err(error) if error.is_data() => {
-            sentence = verdict::refused(&message.event, &sentence, &error.detail());
-            write(house, &message, &sentence).await
+    let mut settled = write(house, &message, &sentence).await;
+    if let Err(error) = &settled
+        && error.is_data()
+    {
+        sentence = verdict::noted(house, &message, verdict::refused(&message.event, &sentence, &error.detail()));
+        settled = write(house, &message, &sentence).await;
+        if settled.as_ref().is_err_and(|error| error.is_data()) {
+            // What the handler's own tables were to say of it is refused, too: the ledger has it all the same.
+            sentence.changes = [].into();
+            settled = write(house, &message, &sentence).await;
         }
-        settled => settled,
-    };
+    }
     match settled {
         Ok(Settled::Now) => {
             house.metrics.settled(&message.event, &sentence.verdict, sentence.took);
