@@ -11,6 +11,7 @@ mod forward;
 mod gateway;
 mod input;
 mod listeners;
+mod mail;
 mod rate;
 mod reader;
 mod secrets;
@@ -36,6 +37,7 @@ pub use self::{
     gateway::GatewaySettings,
     input::{DEFAULT_FILE, Input, Override, SettingsFile},
     listeners::{ConsoleSettings, LogFormat, LogLevel, LogSettings, OpsSettings},
+    mail::{MailBy, MailSettings, Mailbox, SmtpTls},
     rate::{OnLimit, Rate, RateLimit},
     reader::{Reader, Shown},
     secrets::EncryptionKey,
@@ -127,6 +129,8 @@ settings! {
     embeddings: EmbeddingsSettings,
     /// `[forward]`: how events are delivered to the user's own services.
     forward: ForwardSettings,
+    /// `[mail]`: how mails are sent.
+    mail: MailSettings,
     /// `[supabase]`: IBAM's auth users.
     supabase: SupabaseSettings,
     /// `[ibam]`: IBAM's learners.

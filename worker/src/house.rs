@@ -12,7 +12,7 @@ use lychgate_common::{
     source::Source,
     store::{Group, GroupLimits, Settled, Settlement, Settler, Store, WorkerName},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{breaker::Breakers, handlers::Registry, metrics::Metrics};
 
@@ -60,6 +60,8 @@ pub struct House {
     /// Events that have been started before and did not come back run one at a time, so that only the one which kills
     /// its worker is found guilty.
     pub(crate) suspects: Semaphore,
+    /// A mail waits to be taken up.
+    pub(crate) mail_queued: Notify,
 }
 
 impl House {
@@ -75,6 +77,7 @@ impl House {
         Arc::new(Self {
             settle: Group::start(limits, Settler::new(store.clone(), name.clone())),
             suspects: Semaphore::new(1),
+            mail_queued: Notify::new(),
             started_at: clock.now(),
             settings,
             store,

@@ -20,7 +20,7 @@ use self::{
     signature::verifier,
 };
 use super::{
-    Source, SourceFault,
+    MAIL, Source, SourceFault,
     identify::Naming,
     limits::{ContentTypes, OnConflict},
     path::PathPattern,
@@ -33,6 +33,9 @@ use super::{
     verify::Verifier,
 };
 use crate::settings::{Faults, Reader, Section, Settings};
+
+/// Sources of the ledger that are no senders: what the house itself delivers.
+const RESERVED: [&str; 2] = [MAIL, "webhooks"];
 
 /// Longest name of a source: it labels metrics and log lines.
 const NAME_LENGTH: usize = 64;
@@ -144,6 +147,10 @@ fn name(reader: &mut Reader<'_>) -> Option<String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.len() > NAME_LENGTH || !name.bytes().all(plain) {
         reader.fault("name", format!("must be at most {NAME_LENGTH} letters, digits, `-`, `_` and `.`"));
+        return None;
+    }
+    if RESERVED.contains(&name.as_str()) {
+        reader.fault("name", format!("`{name}` is what the ledger calls our own {name}: give the source another name"));
         return None;
     }
     Some(name)

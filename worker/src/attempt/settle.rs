@@ -20,6 +20,7 @@ use crate::{
         claim::Claimed,
         verdict::{self, Judged, Sentence},
     },
+    handlers::mail::EMAIL_QUEUE,
     house::House,
 };
 
@@ -51,6 +52,9 @@ pub(crate) async fn settle(house: &House, claimed: Claimed<'_>, judged: Judged) 
             if !sentence.verdict.status().is_open() {
                 let age = house.clock.now().duration_since(message.event.received_at);
                 house.metrics.finished(&message.event.source, age.as_secs_f64());
+            }
+            if sentence.changes.iter().any(|change| std::ptr::eq(change.table(), &EMAIL_QUEUE)) {
+                house.mail_queued.notify_one();
             }
             tell(house, &message, &sentence);
             if let (Verdict::Retry { climbed, .. }, Some(level)) = (&sentence.verdict, sentence.level) {
