@@ -15,7 +15,7 @@ section! {
         /// How mails are sent: "smtp" through `smtp_host`, or "api" by a provider that has Resend's interface (`POST
         /// /emails` with `Idempotency-Key`) and has given you an `api_key`. Unset: mails wait, and nothing fails.
         by: Option<MailBy> = None;
-        /// Who mails are from: an address, or "Name <address>". The part behind its `@` is also the `Message-ID`'s.
+        /// Who mails are from: an address, or `"Name <address>"`. The part behind its `@` is also the `Message-ID`'s.
         from: Option<Mailbox> = None;
         /// Where answers go, if not to `from`.
         reply_to: Option<Mailbox> = None;
