@@ -1,7 +1,8 @@
 //! Magic tokens: 32 random bytes that sign somebody in once, within 24 hours.
 //!
 //! The token goes to its owner by mail and is kept nowhere; what is stored and compared is its SHA-256. Neither can be
-//! printed by accident.
+//! printed by accident. One that is mailed is made from the mail's id with a key that the database never sees: so every
+//! attempt at sending brings the same one, and none has to be stored for the next.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +10,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::secret::Secret;
+use uuid::Uuid;
+
+use crate::{secret::Secret, vault::Vault};
 
 /// Document A: "24-hour token expiry".
 pub const LIFE: SignedDuration = SignedDuration::from_hours(24);
@@ -40,6 +43,12 @@ impl MagicToken {
         let mut bytes = [0; LENGTH];
         SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandom)?;
         Ok(Self(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes))))
+    }
+
+    /// The one that a mail brings: by the current key, then by each previous one.
+    pub fn of_mail(vault: &Vault, mail: Uuid) -> impl Iterator<Item = Self> {
+        let bytes = vault.derive(&format!("magic/{mail}")).collect::<Vec<_>>().into_iter();
+        bytes.map(|bytes| Self(Secret::new(BASE64_URL_SAFE_NO_PAD.encode(bytes))))
     }
 
     /// The token itself, for its owner's mail. Don't log or store it.

@@ -11,6 +11,7 @@ mod forward;
 mod gateway;
 mod input;
 mod listeners;
+mod mail;
 mod rate;
 mod reader;
 mod secrets;
@@ -37,6 +38,7 @@ pub use self::{
     gateway::GatewaySettings,
     input::{DEFAULT_FILE, Input, Override, SettingsFile},
     listeners::{ConsoleSettings, LogFormat, LogLevel, LogSettings, OpsSettings},
+    mail::{MailBy, MailSettings, Mailbox, SmtpTls},
     rate::{OnLimit, Rate, RateLimit},
     reader::{Reader, Shown},
     secrets::EncryptionKey,
@@ -131,6 +133,8 @@ settings! {
     forward: ForwardSettings,
     /// `[webhooks]`: who is told of events by subscription.
     webhooks: WebhooksSettings,
+    /// `[mail]`: how mails are sent.
+    mail: MailSettings,
     /// `[supabase]`: IBAM's auth users.
     supabase: SupabaseSettings,
     /// `[ibam]`: IBAM's learners.

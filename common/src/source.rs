@@ -84,6 +84,9 @@ use crate::{
     settings::{Rate, RateLimit},
 };
 
+/// What the ledger calls the source, and the preset, of the mails that the house sends.
+pub const MAIL: &str = "mail";
+
 /// A source, immutable and cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Source(Arc<Inner>);

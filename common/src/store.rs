@@ -22,6 +22,8 @@ mod forward;
 mod group;
 mod heartbeat;
 mod ibam;
+mod listen;
+mod mail;
 mod partition;
 mod record;
 mod replay;
@@ -53,6 +55,10 @@ pub use self::{
     group::{Group, GroupLimits, Weigh, Write},
     heartbeat::Heartbeat,
     ibam::{Course, Granted, KnownUser, SignedIn, TagCourse, Tier},
+    mail::{
+        KnownToken, MAIL_CHANNEL, Mail, MailBacklog, MailFilter, MailLine, MailShown, MailTemplate, NewTemplate,
+        PendingMail,
+    },
     partition::{BUCKET_DAYS, DAYS_AHEAD, Retention},
     record::{Bundle, Keys, NewEvent, Recorded, Recorder},
     replay::Standing,
@@ -63,12 +69,16 @@ pub use self::{
     sweep::Backlog,
     webhook::{DeliveryAttempt, DeliveryLine, Endpoint, Resent},
 };
+use std::sync::Arc;
+
 use crate::clock::Clock;
 
 /// A pool of connections and a clock. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: deadpool_postgres::Pool,
+    /// For connections beside the pool.
+    config: Arc<tokio_postgres::Config>,
     clock: Clock,
 }
 

@@ -2,13 +2,15 @@
 //! database never sees.
 //!
 //! A sealed value says which key sealed it, so that a key can be replaced while older values are still read, and it is
-//! bound to the row it stands in, so that it cannot be moved to another. Nothing here knows where the values are stored.
+//! bound to the row it stands in, so that it cannot be moved to another. Secrets that only have to be the same again (a
+//! token that is mailed) are derived instead, and stored nowhere. Nothing here knows where the values are stored.
 
 use std::fmt;
 
 use base64::Engine as _;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
     rand::{SecureRandom, SystemRandom},
 };
 use sha2::{Digest, Sha256};
@@ -41,9 +43,14 @@ pub enum VaultError {
     Damaged,
 }
 
+/// What is derived from a key is derived from this under it, so that it says nothing about what the key seals.
+const DERIVING: &[u8] = b"lychgate derived secrets v1";
+
 /// Seals with the current key, opens with it and the previous ones.
 pub struct Vault {
     keys: Vec<(KeyId, LessSafeKey)>,
+    /// For derived secrets, in the same order.
+    deriving: Vec<hmac::Key>,
     random: SystemRandom,
 }
 
@@ -56,8 +63,19 @@ impl Vault {
     /// # Errors
     /// [`VaultError::KeyLength`] when one of them is not.
     pub fn new(current: &Secret, previous: &[Secret]) -> Result<Self, VaultError> {
-        let keys = std::iter::once(current).chain(previous).map(key).collect::<Result<_, _>>()?;
-        Ok(Self { keys, random: SystemRandom::new() })
+        let bytes = || std::iter::once(current).chain(previous).map(|key| key_bytes(key.expose()));
+        let keys = bytes().map(|bytes| key(bytes.ok_or(VaultError::KeyLength)?)).collect::<Result<_, _>>()?;
+        let deriving = bytes().flatten().map(|bytes| {
+            let own = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &bytes), DERIVING);
+            hmac::Key::new(hmac::HMAC_SHA256, own.as_ref())
+        });
+        Ok(Self { deriving: deriving.collect(), keys, random: SystemRandom::new() })
+    }
+
+    /// 32 bytes for what `name` names, the same whenever they are asked for: by the current key, then by each previous
+    /// one.
+    pub fn derive(&self, name: &str) -> impl Iterator<Item = [u8; 32]> {
+        self.deriving.iter().filter_map(move |key| hmac::sign(key, name.as_bytes()).as_ref().try_into().ok())
     }
 
     /// Seals `plain` for the row that `row` names. The same `row` opens it.
@@ -119,8 +137,7 @@ fn random<const N: usize>(source: &SystemRandom) -> Result<[u8; N], VaultError> 
     Ok(bytes)
 }
 
-fn key(written: &Secret) -> Result<(KeyId, LessSafeKey), VaultError> {
-    let bytes = key_bytes(written.expose()).ok_or(VaultError::KeyLength)?;
+fn key(bytes: [u8; 32]) -> Result<(KeyId, LessSafeKey), VaultError> {
     let unbound = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| VaultError::KeyLength)?;
     let digest: [u8; 32] = Sha256::digest(bytes).into();
     let [a, b, c, d, ..] = digest;
@@ -199,6 +216,15 @@ mod tests {
             assert_eq!(vault.open("row", &sealed), Ok(Secret::from("token")));
         }
         assert_eq!(Vault::new(&Secret::from("short"), &[]).unwrap_err(), VaultError::KeyLength);
+    }
+
+    #[test]
+    fn what_is_derived_is_the_same_again_for_its_name_and_key_only() {
+        let one = |vault: &Vault, name: &str| vault.derive(name).next().unwrap();
+        assert_eq!(one(&vault(1, &[]), "mail/1"), one(&vault(1, &[2]), "mail/1"));
+        assert_ne!(one(&vault(1, &[]), "mail/1"), one(&vault(1, &[]), "mail/2"));
+        assert_ne!(one(&vault(1, &[]), "mail/1"), one(&vault(2, &[]), "mail/1"));
+        assert_eq!(vault(2, &[1]).derive("mail/1").nth(1), vault(1, &[]).derive("mail/1").next());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{net::TcpListener, sync::Arc};
 
 use lychgate_common::{
+    ops::Health,
     outcome::Outcome,
     process::{self, Addresses, Ground, StartError},
     queue::Queue,
@@ -27,7 +28,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     process::run(&settings, async |stop| {
         let ground = Ground::open(Arc::clone(&settings), &database, stop)?;
         ground.reload_on_hangup()?;
-        ground.serve_ops(ops)?;
+        ground.serve_ops(ops, Health::new())?;
         addresses.print();
         if ground.wait_for_store().await? {
             accept(&ground, sources, listener).await?;

@@ -23,7 +23,7 @@ use crate::rows::{migrated, record};
 
 pub(crate) fn handler(store: &Store, preset: &str) -> SystemeIo {
     let forgetful = IbamSettings { catalogue_memory: Duration::ZERO, ..IbamSettings::default() };
-    let handlers = SystemeIo::handlers(store.clone(), None, &forgetful);
+    let handlers = SystemeIo::handlers(store.clone(), None, None, &forgetful);
     handlers.into_iter().find(|(name, _)| *name == preset).unwrap().1
 }
 

@@ -53,9 +53,11 @@ mod ibam_order;
 mod ibam_roles;
 mod ibam_webhooks;
 mod logs;
+mod mail_delivery;
+mod mail_magic_link;
+mod mail_provider;
 mod order_of_payments;
 mod order_of_writes;
-
 mod own_handler;
 mod platform;
 mod queue_contract;

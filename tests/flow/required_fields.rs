@@ -167,7 +167,7 @@ async fn what_a_handler_cannot_do_without_the_gateway_asks_for() {
         ("service", Box::new(Service::new(transcriptions.unwrap()))),
         ("internal", Box::new(Internal)),
     ];
-    for (preset, handler) in SystemeIo::handlers(store, None, &IbamSettings::default()) {
+    for (preset, handler) in SystemeIo::handlers(store, None, None, &IbamSettings::default()) {
         handlers.push((preset, Box::new(handler)));
     }
     let (mut found, mut breaches) = (std::collections::BTreeMap::new(), Vec::new());

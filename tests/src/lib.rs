@@ -16,6 +16,7 @@ pub mod process;
 pub mod receiver;
 pub mod sender;
 pub mod settings;
+pub mod smtp_server;
 pub mod stage;
 pub mod vendors;
 
@@ -26,4 +27,5 @@ pub use self::{
     fact::{eventually, eventually_within},
     process::{Process, Program},
     settings::Settings,
+    smtp_server::SmtpServer,
 };

@@ -20,6 +20,7 @@ pub mod secrets {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     text: String,
+    variables: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -33,6 +34,18 @@ impl Settings {
     pub fn with(mut self, toml: &str) -> Self {
         writeln!(self.text, "{toml}").unwrap();
         self
+    }
+
+    /// Adds a variable to the environment of whatever is started with these settings.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The variables.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Adds the sources that every test has, with [`secrets`] and no rate

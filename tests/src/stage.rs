@@ -76,6 +76,11 @@ impl Stage {
     /// Sets the stage on servers of the test's own.
     pub async fn on(database: Database, broker: Option<&str>, more: &str) -> Self {
         let settings = settings(database.url(), broker).with(more).with_sources();
+        Self::with_settings(database, settings).await
+    }
+
+    /// Sets the stage with these settings and no others.
+    pub async fn with_settings(database: Database, settings: Settings) -> Self {
         let mut gateway = gateway(&settings);
         let mut worker = worker(&settings);
         gateway.ready().await;
@@ -103,6 +108,7 @@ impl Stage {
         let file = directory.path().join("lychgate.toml");
         self.settings.write(&file);
         let mut command = Program::Lychgate.command();
+        command.envs(self.settings.variables());
         ran(command.args(arguments).arg("--config").arg(&file).current_dir(directory.path()))
     }
 }
@@ -141,7 +147,7 @@ pub fn start(name: &str, program: Program, settings: &Settings) -> Process {
     let file = directory.path().join("lychgate.toml");
     settings.write(&file);
     let mut command = program.command();
-    command.arg("--config").arg(&file).current_dir(directory.path());
+    command.arg("--config").arg(&file).current_dir(directory.path()).envs(settings.variables());
     for listener in ["GATEWAY", "OPS", "CONSOLE"] {
         command.env(format!("LYCHGATE_{listener}__LISTEN"), "127.0.0.1:0");
     }

@@ -1,10 +1,11 @@
 //! What a worker does beside its corridor: sweeping, housekeeping, showing that it is alive, burying strays, giving
-//! orders that wait to suppliers, telling webhooks.
+//! orders that wait to suppliers, telling webhooks, taking mails up.
 //!
 //! Each duty is short, repeatable, and safe on several workers at once; none holds a lock over a network call.
 
 mod alive;
 mod gauges;
+mod mails;
 mod security;
 mod strays;
 mod suppliers;
@@ -32,6 +33,10 @@ pub(crate) fn start(house: &Arc<House>, stop: &Stop) -> JoinSet<()> {
     let alert = Arc::new(security::Alert::default());
     let watch = move |house| security::watch(house, Arc::clone(&alert));
     duties.spawn(every(security::EVERY, stop.clone(), Arc::clone(house), watch));
+    if house.settings.mail.is_configured() {
+        duties.spawn(mails::take_up(Arc::clone(house), stop.clone()));
+        duties.spawn(mails::hear(Arc::clone(house), stop.clone()));
+    }
     if let Queue::Broker(broker) = &house.queue {
         duties.spawn(every(house.settings.sweep.interval, stop.clone(), Arc::clone(house), sweep::sweep));
         duties.spawn(strays::bury(Arc::clone(house), broker.drain_dead(stop.token())));

@@ -7,7 +7,11 @@ use std::{error::Error, fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use lychgate_common::{change::Change, event::Event};
+use lychgate_common::{
+    change::Change,
+    event::{Attempt, Event},
+    store::{AttemptError, Verdict},
+};
 use serde_json::Value;
 
 /// Turns one event into changes.
@@ -21,6 +25,26 @@ pub trait Handler: Send + Sync + fmt::Debug {
     fn rehearse<'a>(&'a self, event: &'a Event) -> BoxFuture<'a, Result<Handled, Failure>> {
         self.handle(event)
     }
+
+    /// What a handler's own tables are to say about an attempt, whatever became of it: written with the attempt's
+    /// record, in the transaction that settles it. Most have nothing to say.
+    fn note(&self, noted: &Noted<'_>) -> Vec<Change> {
+        let _ = noted;
+        Vec::new()
+    }
+}
+
+/// An attempt that is about to be settled.
+#[derive(Clone, Copy, Debug)]
+pub struct Noted<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// Which attempt.
+    pub attempt: Attempt,
+    /// What becomes of the event.
+    pub verdict: &'a Verdict,
+    /// Why the attempt failed, if it did.
+    pub error: Option<&'a AttemptError>,
 }
 
 /// What a handler made of an event.

@@ -13,7 +13,7 @@ use lychgate_common::{
     source::Source,
     store::{Emitter, Group, GroupLimits, Settled, Settlement, Settler, Store, WorkerName},
 };
-use tokio::sync::{Mutex, Semaphore, mpsc};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc};
 
 use crate::{breaker::Breakers, handlers::Registry, metrics::Metrics};
 
@@ -65,6 +65,8 @@ pub struct House {
     /// Events that have been started before and did not come back run one at a time, so that only the one which kills
     /// its worker is found guilty.
     pub(crate) suspects: Semaphore,
+    /// A mail waits to be taken up.
+    pub(crate) mail_queued: Notify,
 }
 
 impl House {
@@ -85,6 +87,7 @@ impl House {
             emitter,
             emitted: Mutex::new(emitted),
             suspects: Semaphore::new(1),
+            mail_queued: Notify::new(),
             started_at: clock.now(),
             settings,
             store,

@@ -20,6 +20,7 @@ pub mod handlers;
 mod house;
 pub mod http;
 mod late;
+pub mod mail;
 mod metrics;
 pub mod operate;
 pub mod process;

@@ -7,12 +7,12 @@ use lychgate_common::{
     live::Live,
     metrics::{MetricsError, Registry},
     queue::Published,
-    source::Source,
+    source::{MAIL, Source},
     store::Verdict,
     webhook::{self, Health},
 };
 
-use crate::breaker::BreakerState;
+use crate::{breaker::BreakerState, handlers::mail::Template};
 
 lychgate_common::metrics! {
     /// The worker's table.
@@ -47,11 +47,17 @@ lychgate_common::metrics! {
         /// Messages ready in each of the broker's queues.
         pub ready: gauge "lychgate_queue_ready_messages" [queue];
         /// Destinations by what their circuit breaker does: closed (calls pass), open (left alone), half_open (one probe
-        /// passes). Classes: core_api, forward, supabase, webhooks.
+        /// passes). Classes: core_api, forward, mail, supabase, webhooks.
         pub breakers: gauge "lychgate_breakers" [class, state];
         /// Webhooks by how they are: active (told of events), failing (told, and nothing arrives), paused (by their
         /// owners), disabled (given up by us).
         pub webhooks: gauge "lychgate_webhooks" [status];
+        /// Mails that are due and not taken up, counted up to 100,000. Without a way to send they all wait here.
+        pub mails: gauge "lychgate_mails_pending" [];
+        /// How long the one that has waited longest is due.
+        pub mails_oldest: gauge "lychgate_mails_pending_oldest_seconds" [];
+        /// 1 where this worker has a way to send mails (`mail.by`), else 0.
+        pub mail_configured: gauge "lychgate_mail_configured" [];
         /// Refusals that looked like an attack, within `security.window`.
         pub security_events: gauge "lychgate_security_events" [];
         /// 1 while they are `security.threshold` or more, else 0.
@@ -76,6 +82,8 @@ impl Metrics {
         table.strays.zero([]);
         table.deferred.zero([&[webhook::SOURCE]]);
         table.swept.zero([&["confirmed", "returned", "refused", "unknown"]]);
+        let kinds = [Template::ALL.map(Template::name).as_slice(), &["other"]].concat();
+        table.settled.zero([&[MAIL], &kinds, &OUTCOMES]);
         let metrics = Self { table, kinds: Arc::default() };
         metrics.know(sources);
         Ok(metrics)
@@ -87,7 +95,8 @@ impl Metrics {
             let kinds = [source.known_kinds(), &["other"]].concat();
             self.table.settled.zero([&[source.name().as_ref()], &kinds, &OUTCOMES]);
         }
-        self.kinds.swap(sources.iter().flat_map(|source| source.known_kinds().iter().copied()).collect());
+        let kinds = sources.iter().flat_map(|source| source.known_kinds().iter().copied());
+        self.kinds.swap(kinds.chain(Template::ALL.map(Template::name)).collect());
     }
 
     pub(crate) fn settled(&self, event: &Event, verdict: &Verdict, took: Duration) {
@@ -145,6 +154,12 @@ impl Metrics {
 
     pub(crate) fn dead_letters(&self, count: i64) {
         self.table.dead.with([]).set(count as f64);
+    }
+
+    pub(crate) fn mails(&self, configured: bool, pending: i64, oldest: f64) {
+        self.table.mail_configured.with([]).set(f64::from(u8::from(configured)));
+        self.table.mails.with([]).set(pending as f64);
+        self.table.mails_oldest.with([]).set(oldest.max(0.0));
     }
 
     pub(crate) fn security(&self, count: i64, raised: bool) {

@@ -7,6 +7,7 @@ pub mod campus;
 pub mod catalogue;
 pub mod dead_letters;
 pub mod ibam;
+pub mod mail;
 pub mod rehearse;
 pub mod replay;
 pub mod suppliers;

@@ -6,10 +6,11 @@ use futures_util::future::BoxFuture;
 use lychgate_common::{
     campus::Directory,
     event::Event,
+    ops::{Health, State},
     process::{self, Addresses, Ground, StartError},
     rehearse::Rehearse,
     settings::Settings,
-    source::Source,
+    source::{MAIL, Source},
     store::{Store, WorkerName},
     telemetry::{BUILD, VERSION},
     vault::Vault,
@@ -32,6 +33,7 @@ use crate::{
         systemeio::SystemeIo,
         webhooks::Deliveries,
     },
+    mail::{Courier, Mails},
     operate::rehearse::rehearse_event,
     reconcile::{self, Reconciler},
     run as work_upon,
@@ -50,7 +52,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     process::run(&settings, async |stop| {
         let ground = Ground::open(Arc::clone(&settings), &database, stop)?;
         ground.reload_on_hangup()?;
-        ground.serve_ops(ops)?;
+        ground.serve_ops(ops, checks(&ground))?;
         addresses.print();
         if ground.wait_for_store().await? {
             work(&ground, &sources).await?;
@@ -75,7 +77,13 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
     breakers.extend(supabase.as_ref().map(|supabase| ("supabase", supabase.breakers().clone())));
     let endpoints = endpoints(ground)?;
     breakers.push(("webhooks", endpoints.breakers().clone()));
-    let base = registry(ground, core, supabase, endpoints)?;
+    let courier = courier(ground)?;
+    match &courier {
+        Some(courier) => tracing::info!(way = courier.way(), "mails are sent"),
+        None => tracing::info!("mails are not sent and wait: set mail.by to send them"),
+    }
+    breakers.extend(courier.as_ref().map(|courier| ("mail", courier.breakers().clone())));
+    let base = registry(ground, core, supabase, endpoints, courier)?;
     let house = House::new(Parts {
         settings: Arc::clone(&ground.settings),
         store: ground.store.clone(),
@@ -121,6 +129,24 @@ async fn reseal(store: &Store, vault: &Vault) {
     }
 }
 
+/// What a worker's health knows beside the ground's: whether mails wait that nobody sends.
+pub fn checks(ground: &Ground) -> Health {
+    let (store, configured) = (ground.store.clone(), ground.settings.mail.is_configured());
+    Health::new().check("mail", move || {
+        let store = store.clone();
+        async move {
+            match store.mail_backlog().await {
+                Ok(backlog) if backlog.pending > 0 && !configured => {
+                    let pending = backlog.pending;
+                    State::Degraded(format!("{pending} mails wait: set mail.by to send them"))
+                }
+                // A store that is away is a check of its own.
+                Ok(_) | Err(_) => State::Up,
+            }
+        }
+    })
+}
+
 /// Rehearses for the gateway in the same process.
 #[derive(Debug)]
 struct Rehearser(Registry);
@@ -138,7 +164,7 @@ pub fn rehearser(ground: &Ground, sources: &[Source]) -> Result<Arc<dyn Rehearse
 
 /// The handlers that this ground can feed, for the corridor and for rehearsals.
 pub fn handlers(ground: &Ground, sources: &[Source]) -> Result<Registry, StartError> {
-    Ok(registry(ground, core_api(ground)?, supabase(ground)?, endpoints(ground)?)?.with_forwards(
+    Ok(registry(ground, core_api(ground)?, supabase(ground)?, endpoints(ground)?, courier(ground)?)?.with_forwards(
         sources,
         &couriers(ground)?,
         &ground.store,
@@ -151,6 +177,7 @@ fn registry(
     core: Option<CoreApi>,
     supabase: Option<Supabase>,
     endpoints: Couriers,
+    courier: Option<Courier>,
 ) -> Result<Registry, StartError> {
     let settings = &ground.settings;
     let transcriptions = Transcriptions::open(&settings.transcription, &settings.embeddings, &ground.clock)
@@ -165,8 +192,10 @@ fn registry(
         .with("canvas", LearningPlatform)
         .with("moodle", LearningPlatform)
         .with("service", Service::new(transcriptions))
-        .with("internal", Internal);
-    for (preset, handler) in SystemeIo::handlers(ground.store.clone(), supabase, &ground.settings.ibam) {
+        .with("internal", Internal)
+        .with(MAIL, Mails::new(ground.store.clone(), ground.vault.clone(), courier));
+    let ibam = &ground.settings.ibam;
+    for (preset, handler) in SystemeIo::handlers(ground.store.clone(), supabase, ground.vault.clone(), ibam) {
         registry = registry.with(preset, handler);
     }
     Ok(match (core, &ground.campuses) {
@@ -186,6 +215,10 @@ fn couriers(ground: &Ground) -> Result<Couriers, StartError> {
 fn endpoints(ground: &Ground) -> Result<Couriers, StartError> {
     let settings = &ground.settings;
     Couriers::open(&settings.forward, settings.webhooks.in_flight).map_err(StartError::Runtime)
+}
+
+fn courier(ground: &Ground) -> Result<Option<Courier>, StartError> {
+    Courier::open(&ground.settings.mail).map_err(StartError::Runtime)
 }
 
 fn supabase(ground: &Ground) -> Result<Option<Supabase>, StartError> {

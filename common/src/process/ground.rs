@@ -107,10 +107,11 @@ impl Ground {
         }
     }
 
-    /// Serves `/livez`, `/readyz` and `/metrics` until the process ends.
-    pub fn serve_ops(&self, listener: TcpListener) -> Result<(), StartError> {
+    /// Serves `/livez`, `/readyz` and `/metrics` until the process ends; `more` is what this process's health knows
+    /// beside store and queue.
+    pub fn serve_ops(&self, listener: TcpListener, more: Health) -> Result<(), StartError> {
         let (store, queue) = (self.store.clone(), self.queue.clone());
-        let health = Health::new()
+        let health = more
             .check("store", move || {
                 let store = store.clone();
                 async move { State::from(store.check_schema().await) }

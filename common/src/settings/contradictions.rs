@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Faults, Settings, tree::Section, value::show_duration, worker::MAX_PREFETCH};
+use super::{Faults, MailBy, Settings, SmtpTls, tree::Section, value::show_duration, worker::MAX_PREFETCH};
 use crate::{
     queue::broker::{UNREADABLE_BROKER_URL, is_broker_url},
     store::{UNREADABLE_DATABASE_URL, is_database_url},
@@ -14,6 +14,9 @@ const FORWARD_SPARE: Duration = Duration::from_secs(2);
 
 /// Shortest API key: 128 bits in base64.
 const API_KEY_LENGTH: usize = 22;
+
+/// What a mail may wait for its turn, and for its text.
+const MAIL_SPARE: Duration = Duration::from_millis(1500);
 
 /// Notes every contradiction, at the place of the setting that an operator would change.
 pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
@@ -76,6 +79,8 @@ pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
         what,
     );
 
+    mail_of(settings, &mut wrong);
+
     let writers = u16::from(gateway.record_writers) + u16::from(worker.settle_writers);
     let what = format!(
         "must be more than gateway.record_writers and worker.settle_writers together ({writers}), or reads find none"
@@ -94,4 +99,36 @@ pub(super) fn find(settings: &Settings, root: &Section, faults: &mut Faults) {
             wrong(key, address == taken && address.port() != 0, format!("is {other}'s address too"));
         }
     }
+}
+
+/// What `[mail]` and the mails' links need.
+fn mail_of(settings: &Settings, wrong: &mut impl FnMut(&str, bool, String)) {
+    let Settings { mail, worker, .. } = settings;
+    let idle = mail.by.is_none() && (mail.smtp_host.is_some() || mail.api_key.is_some());
+    wrong("mail.by", idle, "must say by which way mails are sent: \"smtp\" or \"api\"".to_owned());
+    let needed = |what: &str| format!("must be set where mail.by is \"{what}\"");
+    wrong("mail.smtp_host", mail.by == Some(MailBy::Smtp) && mail.smtp_host.is_none(), needed("smtp"));
+    wrong("mail.api_key", mail.by == Some(MailBy::Api) && mail.api_key.is_none(), needed("api"));
+    let nobody = mail.is_configured() && mail.from.is_none();
+    wrong(
+        "mail.from",
+        nobody,
+        "must be set where mails are sent: an address that the server lets us write as".to_owned(),
+    );
+    let half = mail.smtp_user.is_some() != mail.smtp_password.is_some();
+    wrong("mail.smtp_user", half, "and mail.smtp_password belong together: set both or neither".to_owned());
+    let naked = mail.smtp_password.is_some() && mail.smtp_tls == SmtpTls::None;
+    let what = "must not be \"none\" with a password, which would cross the network in clear".to_owned();
+    wrong("mail.smtp_tls", naked, what);
+    let spare = worker.handler_deadline.saturating_sub(MAIL_SPARE);
+    let what = format!(
+        "with {} to spare must not be longer than worker.handler_deadline ({})",
+        show_duration(MAIL_SPARE),
+        show_duration(worker.handler_deadline)
+    );
+    wrong("mail.timeout", mail.is_configured() && mail.timeout > spare, what);
+    let keyless = settings.ibam.magic_link.is_some() && settings.secrets.encryption_key.is_none();
+    let what =
+        "needs secrets.encryption_key, from which the tokens in mails are made: `openssl rand -base64 32`".to_owned();
+    wrong("ibam.magic_link", keyless, what);
 }

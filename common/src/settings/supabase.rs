@@ -30,8 +30,9 @@ section! {
     pub struct IbamSettings in "ibam" {
         /// How long tag map, courses and tiers are remembered: how late a change of them may take effect.
         catalogue_memory: Duration = Duration::from_secs(2), in Duration::ZERO..=Duration::from_secs(300);
-        /// The page that signs a learner in; the mail's link is this with `token` added to its query. Unset: no mail is
-        /// queued, and tokens are handed out with `lychgate magic-token issue`.
+        /// The page that signs a learner in; the mail's link is this with `token` added to its query. The token is made
+        /// from `secrets.encryption_key`, so that it is stored nowhere. Unset: no mail is queued, and tokens are handed
+        /// out with `lychgate magic-token issue`.
         magic_link: Option<Url> = None;
     }
 }

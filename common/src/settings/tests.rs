@@ -238,3 +238,35 @@ fn a_file_that_is_not_toml_says_where() {
         faults.iter().any(|fault| fault.starts_with("lychgate.toml:3 database.connections: must be from 2 to 500"))
     );
 }
+
+#[test]
+fn mail_settings_that_do_not_belong_together_are_refused_each_at_its_place() {
+    for (text, at, what) in [
+        ("[mail]\nby = \"smtp\"\nfrom = \"a@b.c\"", "mail.smtp_host", "must be set where mail.by is \"smtp\""),
+        ("[mail]\nby = \"api\"\nfrom = \"a@b.c\"", "mail.api_key", "must be set where mail.by is \"api\""),
+        ("[mail]\nby = \"smtp\"\nsmtp_host = \"mx\"", "mail.from", "must be set where mails are sent"),
+        ("[mail]\nsmtp_host = \"mx\"", "mail.by", "by which way"),
+        ("[mail]\nsmtp_user = \"u\"", "mail.smtp_user", "belong together"),
+        ("[mail]\nsmtp_user = \"u\"\nsmtp_password = \"p\"\nsmtp_tls = \"none\"", "mail.smtp_tls", "in clear"),
+        (
+            "[mail]\nby = \"smtp\"\nfrom = \"a@b.c\"\nsmtp_host = \"mx\"\ntimeout = \"1m\"",
+            "mail.timeout",
+            "worker.handler_deadline",
+        ),
+        ("[mail]\nfrom = \"a@b.c, d@e.f\"", "mail.from", "must be an address"),
+        ("[ibam]\nmagic_link = \"https://example.com/in\"", "ibam.magic_link", "needs secrets.encryption_key"),
+    ] {
+        let faults = settings(text, true, &[]).unwrap_err();
+        let found = faults.iter().any(|fault| fault.contains(&format!(" {at}: ")) && fault.contains(what));
+        assert!(found && faults.len() == 1, "{text}: {faults:#?}");
+    }
+}
+
+#[test]
+fn no_source_may_have_the_name_of_what_the_house_itself_delivers() {
+    for name in ["mail", "webhooks"] {
+        let text = format!("[[source]]\nname = {name:?}\npreset = \"platform\"\nsecrets = [\"0123456789abcdef\"]");
+        let faults = settings(&text, true, &[]).unwrap_err();
+        assert!(faults[0].contains("give the source another name"), "{faults:?}");
+    }
+}

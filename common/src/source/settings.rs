@@ -22,7 +22,7 @@ use self::{
     signature::verifier,
 };
 use super::{
-    Source, SourceFault,
+    MAIL, Source, SourceFault,
     identify::Naming,
     limits::{ContentTypes, OnConflict},
     path::PathPattern,
@@ -51,7 +51,7 @@ const TIME_FORMS: [(&str, TimeForm); 4] =
     [("s", TimeForm::Seconds), ("ms", TimeForm::Millis), ("rfc3339", TimeForm::Rfc3339), ("any", TimeForm::Any)];
 
 /// What the house calls the sources of its own events: deliveries to webhooks, and mails.
-const RESERVED: [&str; 2] = [crate::webhook::SOURCE, "mail"];
+const RESERVED: [&str; 2] = [crate::webhook::SOURCE, MAIL];
 
 /// Whether events of this source are the house's own. No source of the settings may have its name.
 pub fn is_reserved(source: &str) -> bool {

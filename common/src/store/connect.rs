@@ -63,6 +63,7 @@ impl Store {
             None => ours,
         };
         config.options(options);
+        let kept = Arc::new(config.clone());
         let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match config.get_ssl_mode() {
             SslMode::Disable => Manager::from_config(config, NoTls, recycle),
@@ -76,7 +77,7 @@ impl Store {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Away(error.into()))?;
-        Ok(Self { pool, clock })
+        Ok(Self { pool, config: kept, clock })
     }
 }
 
@@ -93,7 +94,7 @@ fn read(url: &Secret) -> Option<Config> {
 }
 
 /// TLS by the system's certificates, used where the server offers it (`sslmode=prefer`) or must (`require`).
-fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
+pub(super) fn tls() -> Result<tokio_postgres_rustls::MakeRustlsConnect, StoreError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());

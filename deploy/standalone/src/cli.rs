@@ -15,6 +15,7 @@ use crate::command::{
     dead_letters::DeadLetters,
     events::Events,
     ibam::{Ibam, MagicTokens},
+    mail::Mail,
     secrets::Secrets,
     send::Send,
     topology::Topology,
@@ -71,6 +72,9 @@ pub(crate) enum Command {
     /// Manage who can be given SleekApp's orders; paid orders that wait for a supplier get one within seconds
     #[command(subcommand)]
     Suppliers(catalogue::Verb),
+    /// See what mails wait, keep their texts, try whether they can be sent
+    #[command(subcommand)]
+    Mail(Mail),
     /// Let a learner of IBAM in by hand
     #[command(subcommand)]
     MagicToken(MagicTokens),

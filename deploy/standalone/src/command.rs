@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod dead_letters;
 pub(crate) mod events;
 pub(crate) mod ibam;
+pub(crate) mod mail;
 mod migrate;
 pub(crate) mod secrets;
 pub(crate) mod send;
@@ -36,6 +37,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<()> {
         Command::DeadLetters(dead_letters) => block_on(dead_letters::run(&dead_letters, &Found::read(&common)?)),
         Command::Campus(campus) => block_on(campus::run(campus, &Found::read(&common)?)),
         Command::Ibam(asked) => block_on(ibam::run(asked, &Found::read(&common)?)),
+        Command::Mail(asked) => block_on(mail::run(&asked, &Found::read(&common)?)),
         Command::MagicToken(asked) => block_on(ibam::magic_token(asked, &Found::read(&common)?)),
         Command::Suppliers(asked) => block_on(suppliers::run(asked, &Found::read(&common)?)),
         Command::Webhooks(webhooks) => block_on(webhooks::run(webhooks, &Found::read(&common)?)),

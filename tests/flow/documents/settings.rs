@@ -31,7 +31,7 @@ const SET: [(&str, &str); 3] = [
 ];
 
 /// What settings without a default may look like.
-const EXAMPLES: [(&str, &str); 9] = [
+const EXAMPLES: [(&str, &str); 18] = [
     ("embeddings.url", "\"https://api.openai.com/v1/embeddings\""),
     ("embeddings.key", "\"env:EMBEDDINGS_KEY\""),
     ("database.binaries", "\"/usr/lib/postgresql/17/bin\""),
@@ -40,10 +40,21 @@ const EXAMPLES: [(&str, &str); 9] = [
     ("ops.operator_token", "\"env:OPERATOR_TOKEN\""),
     ("supabase.url", "\"https://abc.supabase.co/\""),
     ("supabase.service_key", "\"env:SUPABASE_SERVICE_KEY\""),
+    ("mail.by", "\"smtp\""),
+    ("mail.from", "\"Acme Textiles <orders@example.com>\""),
+    ("mail.reply_to", "\"help@example.com\""),
+    ("mail.smtp_host", "\"smtp.example.com\""),
+    ("mail.smtp_port", "2525"),
+    ("mail.smtp_user", "\"lychgate\""),
+    ("mail.smtp_password", "\"env:SMTP_PASSWORD\""),
+    ("mail.api_key", "\"env:MAIL_API_KEY\""),
+    ("mail.per_minute", "120"),
     ("ibam.magic_link", "\"https://ibam.example.com/enter\""),
 ];
 
-const ENVIRONMENT: [(&str, &str); 21] = [
+const ENVIRONMENT: [(&str, &str); 23] = [
+    ("SMTP_PASSWORD", "smtp-password-0123456789"),
+    ("MAIL_API_KEY", "re_0123456789"),
     ("EMBEDDINGS_KEY", "sk-0123456789"),
     ("META_APP_SECRET", "meta-app-secret-0123456789"),
     ("META_VERIFY_TOKEN", "meta-verify-token"),

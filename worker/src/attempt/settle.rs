@@ -20,6 +20,7 @@ use crate::{
         claim::Claimed,
         verdict::{self, Judged, Sentence},
     },
+    handlers::mail::EMAIL_QUEUE,
     house::House,
 };
 
@@ -34,19 +35,27 @@ pub(crate) async fn settle(house: &House, claimed: Claimed<'_>, judged: Judged) 
         Judged::Release(why) => return release(house, message, receipt, &why).await,
         Judged::Defer(until) => return defer(house, message, receipt, until).await,
     };
-    let settled = match write(house, &message, &sentence).await {
-        Err(error) if error.is_data() => {
-            sentence = verdict::refused(&message.event, &sentence, &error.detail());
-            write(house, &message, &sentence).await
+    let mut settled = write(house, &message, &sentence).await;
+    if let Err(error) = &settled
+        && error.is_data()
+    {
+        sentence = verdict::noted(house, &message, verdict::refused(&message.event, &sentence, &error.detail()));
+        settled = write(house, &message, &sentence).await;
+        if settled.as_ref().is_err_and(|error| error.is_data()) {
+            // What the handler's own tables were to say of it is refused, too: the ledger has it all the same.
+            sentence.changes = [].into();
+            settled = write(house, &message, &sentence).await;
         }
-        settled => settled,
-    };
+    }
     match settled {
         Ok(Settled::Now) => {
             house.metrics.settled(&message.event, &sentence.verdict, sentence.took);
             if !sentence.verdict.status().is_open() {
                 let age = house.clock.now().duration_since(message.event.received_at);
                 house.metrics.finished(&message.event.source, age.as_secs_f64());
+            }
+            if sentence.changes.iter().any(|change| std::ptr::eq(change.table(), &EMAIL_QUEUE)) {
+                house.mail_queued.notify_one();
             }
             tell(house, &message, &sentence);
             if let (Verdict::Retry { climbed, .. }, Some(level)) = (&sentence.verdict, sentence.level) {

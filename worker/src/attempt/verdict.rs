@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use lychgate_common::{
     change::Change,
     event::Event,
+    message::Message,
     queue::{Queue, RetrySchedule},
     store::{AttemptError, Verdict, fingerprint},
 };
@@ -17,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     attempt::{claim::Claimed, handle::Outcome},
-    handler::{Cause, Failure},
+    handler::{Cause, Failure, Noted},
     house::House,
 };
 
@@ -57,7 +58,26 @@ pub(crate) fn judge(house: &House, claimed: &Claimed<'_>, outcome: Outcome) -> J
             Queue::Store(_) => None,
         },
     };
-    sentence(&policy, &message.event, message.climbed, house.clock.now(), outcome)
+    match sentence(&policy, &message.event, message.climbed, house.clock.now(), outcome) {
+        Judged::Settle(sentence) => Judged::Settle(Box::new(noted(house, message, *sentence))),
+        open @ (Judged::Release(_) | Judged::Defer(_)) => open,
+    }
+}
+
+/// Adds what the handler's own tables are to say about the attempt.
+pub(crate) fn noted(house: &House, message: &Message, mut sentence: Sentence) -> Sentence {
+    let registry = house.registry.load();
+    let Some(handler) = registry.handler(&message.event) else { return sentence };
+    let noted = handler.note(&Noted {
+        event: &message.event,
+        attempt: message.attempt,
+        verdict: &sentence.verdict,
+        error: sentence.error.as_ref(),
+    });
+    if !noted.is_empty() {
+        sentence.changes = sentence.changes.iter().cloned().chain(noted).collect();
+    }
+    sentence
 }
 
 /// How failed attempts are repeated.

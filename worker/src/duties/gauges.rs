@@ -30,6 +30,13 @@ pub(crate) async fn gauge(house: Arc<House>) {
         Ok(census) => house.metrics.webhooks(&census),
         Err(error) => tracing::warn!(%error, "the webhooks could not be counted"),
     }
+    match house.store.mail_backlog().await {
+        Ok(backlog) => {
+            let age = backlog.oldest.map_or(SignedDuration::ZERO, |oldest| house.clock.now().duration_since(oldest));
+            house.metrics.mails(house.settings.mail.is_configured(), backlog.pending, age.as_secs_f64());
+        }
+        Err(error) => tracing::warn!(%error, "the mails that wait could not be counted"),
+    }
     for (class, breakers) in &house.breakers {
         let states: Vec<_> = breakers.states(Instant::now()).into_iter().map(|(_, state)| state).collect();
         house.metrics.breakers(class, &states);

@@ -32,6 +32,7 @@ async fn turn(house: &House) -> Result<(), StoreError> {
         tracing::info!(partitions = ?dropped, "retention dropped what is past its time");
     }
     let now = house.clock.now();
+    let _mails = house.store.forget_mails(now - keep.events).await?;
     let _answers = house.store.forget_answers(now - keep.keys).await?;
     let _security = house.store.forget_security_events(now - keep.deliveries).await?;
     Ok(())

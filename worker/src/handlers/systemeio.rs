@@ -23,22 +23,25 @@ mod tests;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use lychgate_common::{
     change::Change,
     event::Event,
     magic::MagicToken,
     settings::IbamSettings,
     store::{KnownUser, Store, StoreError},
+    vault::Vault,
 };
 use serde_json::{Value, json};
 use url::Url;
 
 pub use self::tables::TABLES;
+pub(crate) use self::tables::USER_PROFILES;
 use self::{
     catalogue::{Catalogue, Remembered},
     contact::Contact,
     told::{Stamp, Told},
-    user::{Account, NewToken},
+    user::{Account, NewToken, Welcome},
 };
 use crate::{
     handler::{Cause, Failure, Handled, Handler},
@@ -70,6 +73,8 @@ struct Rooms {
     catalogue: Remembered,
     supabase: Option<Supabase>,
     magic_link: Option<Url>,
+    /// What the tokens in mails are made with.
+    vault: Option<Arc<Vault>>,
 }
 
 /// What is to be done about a person, and what a waiting sender is told.
@@ -83,10 +88,11 @@ impl SystemeIo {
     pub fn handlers(
         store: Store,
         supabase: Option<Supabase>,
+        vault: Option<Arc<Vault>>,
         settings: &IbamSettings,
     ) -> [(&'static str, Self); PRESETS.len()] {
         let catalogue = Remembered::new(store.clone(), settings.catalogue_memory);
-        let rooms = Arc::new(Rooms { store, catalogue, supabase, magic_link: settings.magic_link.clone() });
+        let rooms = Arc::new(Rooms { store, catalogue, supabase, magic_link: settings.magic_link.clone(), vault });
         PRESETS.map(|preset| {
             let speaks = match preset {
                 "systeme-membership" => Speaks::Memberships,
@@ -205,15 +211,32 @@ impl SystemeIo {
         let account = self.account(contact, &known, in_earnest).await?;
         let now = self.rooms.store.clock().now();
         let token = match welcome && user::needs_token(&known, now) {
-            true => {
-                let token = MagicToken::generate().map_err(no_random)?;
-                Some(NewToken { token, now, page: self.rooms.magic_link.clone() })
-            }
+            true => Some(self.token(stamp, contact, &known, now)?),
             false => None,
         };
         let changes = user::complete(stamp, contact, &known, account, token.as_ref());
         let what = if known.has_profile { "completed" } else { "created" };
         Ok(User { changes, reply: json!({ "success": true, "email": contact.email, "user": what }) })
+    }
+
+    /// A token: the one that the mail will bring, or one that nobody has, in the place of which an operator issues
+    /// another.
+    fn token(
+        &self,
+        stamp: &Stamp<'_>,
+        contact: &Contact,
+        known: &KnownUser,
+        now: Timestamp,
+    ) -> Result<NewToken, Failure> {
+        let mailed = self.rooms.magic_link.as_ref().zip(self.rooms.vault.as_deref()).and_then(|(page, vault)| {
+            let mail = Welcome::to(contact, known, stamp.event.id, page)?;
+            let token = MagicToken::of_mail(vault, mail.id()).next()?;
+            Some(NewToken { token, now, mail: Some(mail) })
+        });
+        match mailed {
+            Some(token) => Ok(token),
+            None => Ok(NewToken { token: MagicToken::generate().map_err(no_random)?, now, mail: None }),
+        }
     }
 
     async fn account(&self, contact: &Contact, known: &KnownUser, in_earnest: bool) -> Result<Account, Failure> {

@@ -132,7 +132,7 @@ async fn serve(
 ) -> Result<(), StartError> {
     ground.store.migrate().await?;
     ground.reload_on_hangup()?;
-    ground.serve_ops(ops)?;
+    ground.serve_ops(ops, lychgate_worker::process::checks(&ground))?;
     ready();
     if let Queue::Broker(broker) = &ground.queue {
         tokio::spawn(tell_if_away(broker.watch()));

@@ -5,7 +5,7 @@ use lychgate_common::change::Table;
 pub(super) static AUTH_USERS: Table =
     Table { name: "auth_users", key: &["email"], columns: &["id", "provider", "provider_id"] };
 
-pub(super) static USER_PROFILES: Table = Table {
+pub(crate) static USER_PROFILES: Table = Table {
     name: "user_profiles",
     key: &["email"],
     columns: &[

@@ -229,23 +229,22 @@ fn a_token_is_stored_as_its_hash_with_the_profile_or_replaces_an_expired_one() {
     let event = event("CONTACT_CREATED", 0, &json!({"contact": contact(&[])}));
     let stamp = Stamp::of(&event, None);
     let person = Contact { email: "a@b.c".into(), ..Contact::default() };
-    let token = NewToken { token: MagicToken::generate().unwrap(), now: noon(), page: None };
+    let token = NewToken { token: MagicToken::generate().unwrap(), now: noon(), mail: None };
     let fresh = user::complete(&stamp, &person, &KnownUser::default(), Account::Local, Some(&token));
     let Change::Merge { initial, .. } = &fresh[1] else { panic!("{fresh:?}") };
     assert_eq!(initial["magic_token"], token.token.fingerprint().as_str());
     assert_eq!(initial["magic_token_expires_at"], "2026-09-28T12:00:00Z");
-    assert!(!format!("{fresh:?}").contains(token.token.expose()));
-    let page = Some("https://ibam.example.org/enter?lang=en".parse().unwrap());
-    let mailed = user::complete(
-        &stamp,
-        &person,
-        &KnownUser::default(),
-        Account::Local,
-        Some(&NewToken { page, ..token.clone() }),
-    );
+    let page: Url = "https://ibam.example.org/enter?lang=en".parse().unwrap();
+    let welcome = Welcome::to(&person, &KnownUser::default(), event.id, &page);
+    let mailed = NewToken { mail: welcome.clone(), ..token.clone() };
+    let mailed = user::complete(&stamp, &person, &KnownUser::default(), Account::Local, Some(&mailed));
     let mail = &rows(&mailed, "email_queue")[0];
     assert_eq!(mail["dedupe_key"], "welcome/ibam/a@b.c");
-    assert!(mail["data"]["link"].as_str().unwrap().ends_with(token.token.expose()));
+    assert_eq!(mail["id"], json!(welcome.unwrap().id()));
+    assert_eq!((&mail["magic_link"], &mail["data"]), (&json!(page.as_str()), &json!({"name": "a@b.c"})));
+    for changes in [&fresh, &mailed] {
+        assert!(!format!("{changes:?}").contains(token.token.expose()), "the token is nowhere");
+    }
     let known = KnownUser { has_profile: true, provider: None, token_expires_at: Some(noon()) };
     assert!(user::needs_token(&known, noon()) && !user::needs_token(&known, noon() - SignedDuration::from_secs(1)));
     let renewed = user::complete(&stamp, &person, &known, Account::Local, Some(&token));

@@ -1,11 +1,12 @@
 //! The whole user: auth user, profile, magic token. Pure: what is known goes in, changes come out.
 //!
 //! Every event about a person sets what it says and leaves the rest. A magic token is made where none was made in the
-//! last 24 hours; the mail with it is queued in the same transaction, and the plain token is nowhere else.
+//! last 24 hours; the mail that will bring it is queued in the same transaction. The plain token is stored nowhere.
 
 use jiff::Timestamp;
 use lychgate_common::{
     change::{Change, Row, Version},
+    event::EventId,
     magic::MagicToken,
     row,
     store::KnownUser,
@@ -19,7 +20,7 @@ use super::{
     tables::{AUTH_USERS, USER_PROFILES},
     told::Stamp,
 };
-use crate::handlers::mail::{self, EMAIL_QUEUE, Template};
+use crate::handlers::mail::{self, Queued, Template};
 
 /// Who keeps the auth user.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,8 +38,34 @@ pub(super) enum Account {
 pub(super) struct NewToken {
     pub(super) token: MagicToken,
     pub(super) now: Timestamp,
-    /// The page that takes it; `None` where no mail is to be sent.
-    pub(super) page: Option<Url>,
+    /// The mail that brings it; `None` where none is to be sent.
+    pub(super) mail: Option<Welcome>,
+}
+
+/// The mail that brings a token to its owner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Welcome {
+    key: String,
+    recipient: String,
+    page: Url,
+}
+
+impl Welcome {
+    /// Somebody new gets one, whichever of the first events comes first; that event's token is also the one that is
+    /// kept. `None` for an address that no mail reaches.
+    pub(super) fn to(contact: &Contact, known: &KnownUser, event: EventId, page: &Url) -> Option<Self> {
+        let recipient = mail::address(&contact.email)?.to_owned();
+        let key = match known.has_profile {
+            true => format!("welcome/ibam/{recipient}/{event}"),
+            false => format!("welcome/ibam/{recipient}"),
+        };
+        Some(Self { key, recipient, page: page.clone() })
+    }
+
+    /// The mail's id, from which its token is made.
+    pub(super) fn id(&self) -> Uuid {
+        mail::id_of(&self.key)
+    }
 }
 
 /// Whether somebody needs a magic token at `now`.
@@ -70,7 +97,7 @@ pub(super) fn complete(
         version: stamp.version.clone(),
         only_existing: false,
     });
-    changes.extend(token.and_then(|new| mail(stamp, contact, known, new)));
+    changes.extend(token.and_then(|new| new.mail.as_ref()).map(|welcome| mail(stamp, contact, welcome)));
     changes.extend(thin(stamp, contact));
     if let (Some(mut columns), Some(new)) = (replacement, token) {
         columns.insert("email".to_owned(), contact.email.as_str().into());
@@ -96,29 +123,15 @@ fn auth_user(stamp: &Stamp<'_>, email: &str, account: Account) -> Change {
     Change::Merge { table: &AUTH_USERS, row, initial, version: stamp.version.clone(), only_existing: false }
 }
 
-/// The mail that brings the token to its owner. Somebody new gets one, whichever of the first events comes first; that
-/// event's token is also the one that is kept.
-fn mail(stamp: &Stamp<'_>, contact: &Contact, known: &KnownUser, new: &NewToken) -> Option<Change> {
-    let mut link = new.page.clone()?;
-    let recipient = mail::address(&contact.email)?;
-    link.query_pairs_mut().append_pair("token", new.token.expose());
-    let key = match known.has_profile {
-        true => format!("welcome/ibam/{recipient}/{}", stamp.event.id),
-        false => format!("welcome/ibam/{recipient}"),
+fn mail(stamp: &Stamp<'_>, contact: &Contact, welcome: &Welcome) -> Change {
+    let mail = Queued {
+        key: &welcome.key,
+        template: Template::Welcome,
+        recipient: &welcome.recipient,
+        data: json!({ "name": contact.name().unwrap_or_else(|| welcome.recipient.clone()) }),
+        magic_link: Some(welcome.page.as_str()),
     };
-    let row = row! {
-        "dedupe_key" => key,
-        "template" => Template::Welcome.name(),
-        "recipient" => recipient,
-        "data" => json!({
-            "name": contact.name().unwrap_or_else(|| recipient.to_owned()),
-            "link": link.as_str(),
-            "expires_at": new.token.expires_at(new.now),
-        }),
-        "source" => *stamp.event.source,
-        "event_id" => stamp.event.id,
-    };
-    Some(Change::append(&EMAIL_QUEUE, row))
+    mail.by(stamp.event)
 }
 
 /// What a sender that knows only a part knows of the name and the fields: better than nothing, and older than anything,
