@@ -261,12 +261,3 @@ fn mail_settings_that_do_not_belong_together_are_refused_each_at_its_place() {
         assert!(found && faults.len() == 1, "{text}: {faults:#?}");
     }
 }
-
-#[test]
-fn no_source_may_have_the_name_of_what_the_house_itself_delivers() {
-    for name in ["mail", "webhooks"] {
-        let text = format!("[[source]]\nname = {name:?}\npreset = \"platform\"\nsecrets = [\"0123456789abcdef\"]");
-        let faults = settings(&text, true, &[]).unwrap_err();
-        assert!(faults[0].contains("give the source another name"), "{faults:?}");
-    }
-}
