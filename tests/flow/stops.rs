@@ -60,6 +60,35 @@ async fn a_rolling_restart_leaves_no_request_unanswered_and_burns_no_attempt_ove
     a_rolling_restart(QueueKind::Broker).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopping_gateway_publishes_what_it_has_accepted_and_leaves_nothing_to_the_sweeper() {
+    let rarely = "[sweep]\ngrace = \"10m\"\ninterval = \"1h\"\n[gateway]\nrefused_rate = \"off\"\n";
+    let mut stage = Stage::set_with(QueueKind::Broker, rarely).await;
+    // Before it is connected a gateway accepts, too, and that is the sweeper's.
+    lychgate_tests::eventually("the gateway is connected to RabbitMQ", async || {
+        let ops = stage.gateway.address("ops").await;
+        let _renews_the_metric = Request::get("/readyz").send(ops).await;
+        match stage.gateway.metric("lychgate_check_state", &[("check", "queue")]).await {
+            1.0 => Ok(()),
+            state => Err(state.to_string()),
+        }
+    })
+    .await;
+    let requests: Vec<_> = (0..600).map(|n| build(n).1).collect();
+    let replies = futures_util::future::join_all(requests.iter().map(|request| stage.send(request))).await;
+    assert!(replies.iter().all(lychgate_tests::http::Reply::is_success));
+    stage.gateway.signal(rustix::process::Signal::TERM);
+    let ended = stage.gateway.ended().await;
+    assert!(ended.success(), "{ended}");
+    lychgate_tests::eventually("everything is processed", async || {
+        match stage.database.count("select count(*) from event_state where finished_at is null").await {
+            0 => Ok(()),
+            open => Err(format!("{open} are open")),
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_request_that_is_arriving_when_the_gateway_stops_is_answered() {
     let mut stage = Stage::set(QueueKind::Store).await;
