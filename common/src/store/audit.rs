@@ -1,10 +1,11 @@
 //! What operators did, and why: one row for each thing they touched.
 //!
-//! Written in the same statement as the deed itself, so that neither exists without the other; this room only reads.
+//! Written in the same transaction as the deed itself, so that neither exists without the other. Begins and commits none.
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -34,6 +35,23 @@ pub struct AuditEntry {
     pub reason: String,
     /// What was known at the time.
     pub detail: Value,
+}
+
+/// Notes a deed within its transaction.
+pub(super) async fn audit(
+    tx: &deadpool_postgres::Transaction<'_>,
+    now: Timestamp,
+    actor: &str,
+    action: &str,
+    subject: &str,
+    detail: Value,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "/* audit */ insert into audit (id, at, actor, action, subject, detail) values ($1, $2, $3, $4, $5, $6)",
+        &[&EventId::new(now).uuid(), &now, &actor, &action, &subject, &Json(detail)],
+    )
+    .await?;
+    Ok(())
 }
 
 impl Store {

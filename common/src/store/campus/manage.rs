@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokio_postgres::types::Json;
 use uuid::Uuid;
 
 use super::{secret_row, token_row};
@@ -13,7 +12,7 @@ use crate::{
     campus::{CampusError, SyncMethod},
     event::EventId,
     secret::Secret,
-    store::{Store, StoreError},
+    store::{Store, StoreError, audit::audit},
     vault::{Vault, generate_secret},
 };
 
@@ -165,20 +164,4 @@ async fn add_secret(
     .await
     .map_err(StoreError::from)?;
     Ok(secret)
-}
-
-async fn audit(
-    tx: &deadpool_postgres::Transaction<'_>,
-    now: Timestamp,
-    actor: &str,
-    action: &str,
-    subject: &str,
-    detail: Value,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "/* campus_audit */ insert into audit (id, at, actor, action, subject, detail) values ($1, $2, $3, $4, $5, $6)",
-        &[&EventId::new(now).uuid(), &now, &actor, &action, &subject, &Json(detail)],
-    )
-    .await?;
-    Ok(())
 }

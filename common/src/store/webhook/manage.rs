@@ -1,14 +1,13 @@
 //! What owners and operators do to webhooks: make, list, change, delete. Each deed is audited in its own transaction.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use tokio_postgres::types::Json;
+use serde_json::json;
 
 use super::{secrets::add_secret, webhook_columns, webhook_of};
 use crate::{
     event::EventId,
     secret::Secret,
-    store::{Store, StoreError},
+    store::{Store, StoreError, audit::audit},
     vault::Vault,
     webhook::{Change, Draft, Health, Webhook, WebhookError, WebhookRefused},
 };
@@ -155,20 +154,4 @@ async fn one<C: deadpool_postgres::GenericClient>(
 /// Without its query, which may hold a token.
 fn shown(url: &url::Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
-}
-
-pub(super) async fn audit(
-    tx: &deadpool_postgres::Transaction<'_>,
-    now: Timestamp,
-    actor: &str,
-    action: &str,
-    subject: &str,
-    detail: Value,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "/* webhook_audit */ insert into audit (id, at, actor, action, subject, detail) values ($1, $2, $3, $4, $5, $6)",
-        &[&EventId::new(now).uuid(), &now, &actor, &action, &subject, &Json(detail)],
-    )
-    .await?;
-    Ok(())
 }

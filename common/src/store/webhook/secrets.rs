@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{manage::audit, secret_row};
+use super::{super::audit::audit, secret_row};
 use crate::{
     event::EventId,
     secret::Secret,

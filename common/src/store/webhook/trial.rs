@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::manage::audit;
+use super::super::audit::audit;
 use crate::store::{NewEvent, Store, StoreError, emit};
 
 impl Store {
