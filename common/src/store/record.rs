@@ -5,6 +5,7 @@
 //! snapshot of its own, which sees what others committed meanwhile) says what it repeats. Never updates anything.
 
 mod bundle;
+mod columns;
 mod statements;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -161,25 +162,22 @@ impl Store {
         let keys = key_rows(items, now);
         let older = probed(now, window);
         let mut client = self.client().await?;
-        let guarded = keys.len() != items.iter().filter(|item| item.keys.key.is_some()).count();
-        let inserted = if guarded {
-            // Events with two keys may lose one and keep the other: the kept ones are taken back before the commit.
+        let inserted = if one_key_each(&keys) {
+            statements::insert(&client, items, &keys, &older).await?
+        } else {
             let tx = client.transaction().await?;
-            let inserted = statements::insert(&tx, items, &keys, &older).await?;
-            statements::take_back(&tx, &keys, &inserted).await?;
+            let inserted = statements::insert_guarded(&tx, items, &keys, &older).await?;
             tx.commit().await?;
             inserted
-        } else {
-            statements::insert(&client, items, &keys, &older).await?
         };
-        let lost: Vec<&NewEvent> = items.iter().filter(|item| !inserted.contains_key(&item.event.id)).collect();
+        let lost: Vec<&NewEvent> = items.iter().filter(|item| !inserted.contains(&item.event.id)).collect();
         let mut known =
             if lost.is_empty() { HashMap::new() } else { statements::find(&client, &lost, &keys, &older).await? };
         items
             .iter()
-            .map(|item| match inserted.get(&item.event.id) {
-                Some(()) => Ok(Recorded::New),
-                None => known.remove(&item.event.id).ok_or_else(|| {
+            .map(|item| match inserted.contains(&item.event.id) {
+                true => Ok(Recorded::New),
+                false => known.remove(&item.event.id).ok_or_else(|| {
                     StoreError::Row("a key was taken and then gone: the sender's retry will be recorded".to_owned())
                 }),
             })
@@ -238,6 +236,11 @@ fn key_hash(parts: &[&str], key: &[u8]) -> Vec<u8> {
     }
     hash.update(key);
     hash.finalize().to_vec()
+}
+
+/// Whether no event has a second key: its rows follow each other.
+fn one_key_each(keys: &[KeyRow<'_>]) -> bool {
+    keys.windows(2).all(|pair| matches!(pair, [first, second] if first.event != second.event))
 }
 
 /// The buckets in which an older key may lie, newest first; the ones written now are not among them.

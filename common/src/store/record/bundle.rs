@@ -68,17 +68,16 @@ impl Recorder {
         let (keys, older) = (key_rows(events, now), probed(now, self.window));
         let mut client = self.store.client().await?;
         let tx = client.transaction().await?;
-        let inserted = statements::insert(&tx, events, &keys, &older).await?;
+        let inserted = statements::insert_guarded(&tx, events, &keys, &older).await?;
         if inserted.len() == events.len() {
             tx.commit().await?;
             return Ok(vec![vec![Recorded::New; events.len()]]);
         }
-        statements::take_back(&tx, &keys, &inserted).await?;
-        let lost: Vec<&NewEvent> = events.iter().filter(|item| !inserted.contains_key(&item.event.id)).collect();
+        let lost: Vec<&NewEvent> = events.iter().filter(|item| !inserted.contains(&item.event.id)).collect();
         let mut known = statements::find(&tx, &lost, &keys, &older).await?;
-        let fate = |item: &NewEvent| match inserted.get(&item.event.id) {
-            Some(()) => Ok(Recorded::New),
-            None => known.remove(&item.event.id).ok_or_else(|| {
+        let fate = |item: &NewEvent| match inserted.contains(&item.event.id) {
+            true => Ok(Recorded::New),
+            false => known.remove(&item.event.id).ok_or_else(|| {
                 StoreError::Row("a key was taken and then gone: the sender's retry will be recorded".to_owned())
             }),
         };
@@ -100,7 +99,7 @@ impl Recorder {
         let keys = key_rows(&events, now);
         let mut client = self.store.client().await?;
         let tx = client.transaction().await?;
-        let inserted = statements::insert(&tx, &events, &keys, &probed(now, self.window)).await?;
+        let inserted = statements::insert_guarded(&tx, &events, &keys, &probed(now, self.window)).await?;
         if inserted.len() < events.len() {
             tx.rollback().await?;
             return Err(StoreError::refused_data("an event of several requests is known"));
@@ -129,6 +128,6 @@ async fn tried(store: &Store, events: &[NewEvent], recorder: &Recorder) -> Resul
     let now = store.clock.now();
     let mut client = store.client().await?;
     let tx = client.transaction().await?;
-    statements::insert(&tx, events, &key_rows(events, now), &probed(now, recorder.window)).await?;
+    statements::insert_guarded(&tx, events, &key_rows(events, now), &probed(now, recorder.window)).await?;
     Ok(tx.rollback().await?)
 }
