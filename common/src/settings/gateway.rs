@@ -42,8 +42,9 @@ section! {
         /// Limit of refused credentials from one address (IPv6: one /64), after which it is answered 429: guessing must
         /// be slow.
         refused_rate: RateLimit = RateLimit::rejecting(60, MINUTE, 60);
-        /// Group commits at once. Two: while one waits for the disk the other is written, and more writers make smaller
-        /// groups, which cost PostgreSQL a fifth more for each event.
+        /// Group commits at once. Two: while one waits for the disk the other is written. Beside one that is under way
+        /// another begins with half of `record_batch`, or after 10 ms: small groups cost PostgreSQL a fifth more for
+        /// each event.
         record_writers: u8 = 2, in 1..=16;
         /// The most events of one group commit. Beyond 200 a commit takes longer than it saves.
         record_batch: u16 = 200, in 1..=1000;

@@ -31,7 +31,8 @@ section! {
         starts: u8 = 3, in 1..=20;
         /// The most attempts settled in one transaction. Measured: 20 to 50 give 15 times the rate of one each.
         settle_batch: u16 = 50, in 1..=500;
-        /// Settling transactions at once.
+        /// Settling transactions at once. Beside one that is under way another begins with half of `settle_batch`, or
+        /// after 10 ms.
         settle_writers: u8 = 2, in 1..=16;
         /// The most of the concurrency that one source may hold while others wait, so that a noisy one starves nobody.
         source_share: Share = Share::HALF;

@@ -1,17 +1,20 @@
 //! Group commit: many callers, few writers, one statement for all who wait.
 //!
-//! A writer that becomes free takes everything that is waiting, up to a bound; nobody waits on a clock. A batch that
-//! the server refuses for its data is halved until only the guilty item fails. A server that says nothing at all is
-//! given up on, for its own deadlines stand still with it. Never reorders: what a batch may need sorted, its write sorts.
+//! A writer that becomes free takes everything that is waiting, up to a bound. A batch that the server refuses for its
+//! data is halved until only the guilty item fails. A server that says nothing at all is given up on, for its own
+//! deadlines stand still with it. Never reorders: what a batch may need sorted, its write sorts.
+
+mod line;
 
 use std::{fmt, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
 
+use self::line::{Line, Waiting};
 use super::StoreError;
 
 /// Bounds of one group.
@@ -42,8 +45,6 @@ pub trait Write<T, R>: Send + Sync + 'static {
     fn write(&self, items: &[T]) -> impl Future<Output = Result<Vec<R>, StoreError>> + Send;
 }
 
-type Waiting<T, R> = (T, oneshot::Sender<Result<R, Arc<StoreError>>>);
-
 /// The door to a group's writers. Cheap to clone; the writers end when the last door is dropped.
 pub struct Group<T, R> {
     door: mpsc::Sender<Waiting<T, R>>,
@@ -66,13 +67,13 @@ impl<T: Weigh + Send + Sync + 'static, R: Send + 'static> Group<T, R> {
     /// Starts the writers.
     pub fn start(limits: GroupLimits, write: impl Write<T, R>) -> Self {
         let (door, queue) = mpsc::channel(limits.waiting.max(1));
-        let queue = Arc::new(Mutex::new(queue));
+        let line = Arc::new(Line::new(limits, queue));
         let write = Arc::new(write);
         for _ in 0..limits.writers.max(1) {
-            let (queue, write) = (Arc::clone(&queue), Arc::clone(&write));
+            let (line, write) = (Arc::clone(&line), Arc::clone(&write));
             tokio::spawn(async move {
                 // A panic costs its batch, whose callers hear of it, and never the writer: nobody would make another.
-                while AssertUnwindSafe(writer(limits, &queue, write.as_ref())).catch_unwind().await.is_err() {}
+                while AssertUnwindSafe(writer(&line, write.as_ref(), limits.patience)).catch_unwind().await.is_err() {}
             });
         }
         Self { door, patience: limits.patience }
@@ -95,32 +96,15 @@ impl<T: Weigh + Send + Sync + 'static, R: Send + 'static> Group<T, R> {
     }
 }
 
-async fn writer<T, R, W>(limits: GroupLimits, queue: &Mutex<mpsc::Receiver<Waiting<T, R>>>, write: &W)
+async fn writer<T, R, W>(line: &Line<T, R>, write: &W, patience: Duration)
 where
     T: Weigh + Send + Sync,
     R: Send,
     W: Write<T, R>,
 {
-    loop {
-        let (mut items, mut answers) = (Vec::new(), Vec::new());
-        {
-            let mut queue = queue.lock().await;
-            let Some((item, answer)) = queue.recv().await else { return };
-            if answer.is_closed() {
-                // Given up before it was begun: nothing has been promised, and its place is free for another.
-                continue;
-            }
-            let mut bytes = item.weight();
-            items.push(item);
-            answers.push(answer);
-            while items.len() < limits.items && bytes < limits.bytes {
-                let Ok((item, answer)) = queue.try_recv() else { break };
-                bytes += item.weight();
-                items.push(item);
-                answers.push(answer);
-            }
-        }
-        for (answer, result) in answers.into_iter().zip(halving(write, &items, limits.patience).await) {
+    while let Some(group) = line.gather().await {
+        let results = halving(write, &group.items, patience).await;
+        for (answer, result) in group.answers.into_iter().zip(results) {
             // A caller that has gone meanwhile needs no answer; its item is committed all the same.
             let _ = answer.send(result);
         }
@@ -208,5 +192,39 @@ mod tests {
             assert!(group.submit(SILENCE).await.unwrap_err().is_away());
         }
         assert_eq!(group.submit(21).await.unwrap(), 42);
+    }
+
+    /// Takes its time, and says who went together.
+    #[derive(Clone, Default)]
+    struct Slow(Arc<std::sync::Mutex<Vec<Vec<i32>>>>);
+
+    impl Write<i32, i32> for Slow {
+        async fn write(&self, items: &[i32]) -> Result<Vec<i32>, StoreError> {
+            self.0.lock().unwrap().push(items.to_vec());
+            let stuck = items.contains(&SILENCE);
+            tokio::time::sleep(Duration::from_millis(if stuck { 1000 } else { 2 })).await;
+            Ok(items.to_vec())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn beside_a_statement_under_way_the_few_wait_and_go_together_unless_it_is_stuck() {
+        let slow = Slow::default();
+        let group = Group::start(LIMITS, slow.clone());
+        let later = async |item| {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            group.submit(item).await
+        };
+        let (_, _, _) = tokio::join!(group.submit(1), later(2), later(3));
+        assert_eq!(*slow.0.lock().unwrap(), [vec![1], vec![2, 3]]);
+        let many = futures_util::future::join_all((10..10 + LIMITS.items as i32 / 2).map(later));
+        let (_, _) = tokio::join!(group.submit(4), many);
+        assert_eq!(slow.0.lock().unwrap().last().unwrap().len(), LIMITS.items / 2, "enough not to wait");
+        let began = tokio::time::Instant::now();
+        tokio::select! {
+            _ = group.submit(SILENCE) => panic!("it is stuck"),
+            answer = later(5) => assert_eq!(answer.unwrap(), 5),
+        }
+        assert!(began.elapsed() < Duration::from_millis(100), "nobody waits for what is stuck");
     }
 }
