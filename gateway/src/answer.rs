@@ -261,7 +261,7 @@ fn log_with(
         event_id,
         authentic: trail.authentic,
         body: trail.body.as_ref().map(|body| arrival.source.redacted(body).iter().take(LOGGED_BODY).copied().collect()),
-        headers: Value::Object(kept_headers(&arrival.head.headers)),
+        headers: kept_headers(&arrival.head.headers),
         suspicious,
     });
 }

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -74,8 +73,8 @@ pub struct LoggedDelivery {
     pub authentic: bool,
     /// The first [`LOGGED_BODY`] bytes.
     pub body: Option<Vec<u8>>,
-    /// Headers without credentials.
-    pub headers: Value,
+    /// Headers without credentials, as the text of a JSON object.
+    pub headers: String,
     /// It looks like an attack: becomes a security event too.
     pub suspicious: bool,
 }
@@ -105,9 +104,13 @@ impl Write<LoggedDelivery, ()> for DeliveryLogger {
                 "/* log_delivery */
                 insert into delivery_log (id, received_at, source, preset, tenant, kind, outcome, reason, status,
                     address, key, event_id, authentic, body, headers)
-                select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
+                select id, received_at, source, preset, tenant, kind, outcome, reason, status, address, key, event_id,
+                    authentic, body, headers::jsonb
+                from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[],
                     $7::text[], $8::text[], $9::smallint[], $10::inet[], $11::text[], $12::uuid[], $13::bool[],
-                    $14::bytea[], $15::jsonb[])",
+                    $14::bytea[], $15::text[])
+                as i (id, received_at, source, preset, tenant, kind, outcome, reason, status, address, key, event_id,
+                    authentic, body, headers)",
             )
             .await?;
         let key = |item: &LoggedDelivery| item.key.as_ref().map(|key| key.chars().take(255).collect::<String>());
@@ -129,7 +132,7 @@ impl Write<LoggedDelivery, ()> for DeliveryLogger {
                     &items.iter().map(|item| item.event_id.map(EventId::uuid)).collect::<Vec<_>>(),
                     &items.iter().map(|item| item.authentic).collect::<Vec<_>>(),
                     &items.iter().map(|item| item.body.as_deref()).collect::<Vec<_>>(),
-                    &items.iter().map(|item| &item.headers).collect::<Vec<_>>(),
+                    &items.iter().map(|item| item.headers.as_str()).collect::<Vec<_>>(),
                 ],
             )
             .await?;

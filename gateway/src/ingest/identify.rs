@@ -10,7 +10,6 @@ use lychgate_common::{
     source::{Identity, kept_headers},
     store::{Keys, NewEvent},
 };
-use serde_json::Value;
 
 use super::{Arrival, Authenticated, Trail};
 use crate::{house::House, refusal::Refusal, throttle::Share};
@@ -43,7 +42,7 @@ pub(crate) fn identify<'a>(
         trail.kind = Some(Arc::clone(&first.kind));
         trail.key.clone_from(&first.key);
     }
-    let headers: Arc<str> = Value::Object(kept_headers(&arrival.head.headers)).to_string().into();
+    let headers: Arc<str> = kept_headers(&arrival.head.headers).into();
     let events = identities.into_iter().map(|identity| normal(house, arrival, identity, &tenant, &headers)).collect();
     Ok(Identified { arrival, share, events })
 }
