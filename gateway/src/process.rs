@@ -1,6 +1,6 @@
 //! The gateway as a process: listeners, ground, corridor, and their end. Also the gateway's half of `lychgate up`.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use lychgate_common::{
     ops::Health,
@@ -13,6 +13,9 @@ use lychgate_common::{
 };
 
 use crate::{House, Metrics, Parts, serve};
+
+/// How long RabbitMQ's first word may take before senders are served without it: they wait meanwhile.
+const FIRST_WORD: Duration = Duration::from_secs(2);
 
 /// Runs a gateway until it is told to stop.
 pub fn run(settings: Settings) -> Result<(), StartError> {
@@ -59,10 +62,21 @@ pub async fn accept(ground: &Ground, sources: Vec<Source>, listener: TcpListener
         ground.on_reload(move |sources| house.reload(sources.to_vec()))
     };
     let listening = tokio::spawn(hear_outcomes(ground.clone()));
+    first_word(ground).await;
     serve(house, listener, ground.stop.clone()).await;
     listening.abort();
     reloading.abort();
     Ok(())
+}
+
+/// Waits a moment for RabbitMQ: whatever is accepted before it is there has to wait for the sweeper. Senders who come
+/// meanwhile wait in the listener's backlog.
+async fn first_word(ground: &Ground) {
+    let Queue::Broker(broker) = &ground.queue else { return };
+    tokio::select! {
+        _ = tokio::time::timeout(FIRST_WORD, broker.tried()) => {}
+        () = ground.stop.stopping() => {}
+    }
 }
 
 /// Tells those who wait what workers in other processes answer.

@@ -13,9 +13,7 @@ use std::{net::SocketAddr, process::Command, time::Instant};
 
 use generator::{Run, requests, send_all};
 use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions};
-use lychgate_tests::{
-    Database, Node, Postgres, Process, eventually, http::Request, settings::secrets::PLATFORM, stage,
-};
+use lychgate_tests::{Database, Node, Postgres, Process, eventually, settings::secrets::PLATFORM, stage};
 
 #[tokio::main]
 async fn main() {
@@ -93,20 +91,10 @@ impl Contender {
     async fn product(name: &'static str, postgres: &Postgres, node: &Node) -> Self {
         let database: Database = postgres.fresh().await;
         // Swept only by the worker, which does not run: what is counted is what the gateway itself publishes.
-        let settings = stage::settings(database.url(), Some(&node.url()))
-            .with(&std::env::var("MORE").unwrap_or_default())
-            .with_sources();
+        let settings = stage::settings(database.url(), Some(&node.url())).with_sources();
         let mut process = stage::gateway(&settings);
         process.ready().await;
         let address = process.address("listen").await;
-        // Not only ready, but publishing: what is accepted before would wait for a sweeper that does not run here.
-        eventually("the gateway has its broker", async || {
-            let ready =
-                Request::get("/readyz").send(process.address("ops").await).await.map_err(|error| error.to_string())?;
-            let text = String::from_utf8_lossy(&ready.body).into_owned();
-            if text.contains("degraded") { Err(text) } else { Ok(()) }
-        })
-        .await;
         let queue = Some((watch(node).await, "lychgate.v1.main.s00"));
         Self { name, _process: process, address, queue, rates: Vec::new(), spent: cpu::Spent::default() }
     }

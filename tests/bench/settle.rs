@@ -10,7 +10,7 @@ mod generator;
 use std::time::Duration;
 
 use generator::{requests, send_all};
-use lychgate_tests::{Node, Postgres, fact::eventually_within, http::Request, settings::secrets::PLATFORM, stage};
+use lychgate_tests::{Node, Postgres, fact::eventually_within, settings::secrets::PLATFORM, stage};
 
 #[tokio::main]
 async fn main() {
@@ -41,16 +41,6 @@ async fn settle(postgres: &Postgres, node: Option<&Node>, batch: usize, events: 
     let settings = stage::settings(database.url(), url.as_deref()).with(&more).with_sources();
     let mut gateway = stage::gateway(&settings);
     gateway.ready().await;
-    // What is accepted before the broker is there is the sweeper's, and would be measured by its interval.
-    eventually_within(Duration::from_secs(30), "the gateway is connected to its queue", async || {
-        let ops = gateway.address("ops").await;
-        let _renews_the_metric = Request::get("/readyz").send(ops).await;
-        match gateway.metric("lychgate_check_state", &[("check", "queue")]).await {
-            1.0 => Ok(()),
-            state => Err(state.to_string()),
-        }
-    })
-    .await;
     let run = send_all(gateway.address("listen").await, 64, requests("settle", PLATFORM, events)).await;
     println!(
         "  {} accepted at {:.0}/s, p50 {:?}, p99 {:?}, in {:?}",

@@ -1,9 +1,9 @@
 //! SIGTERM drains: every request gets its answer, every event keeps its attempts.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use lychgate_tests::{
-    Directory,
+    Database, Directory, Node, eventually,
     http::{Connection, Request},
     ledger::{EFFECTS, Ledger, Outcome, watch_effects},
     load::{Load, Target},
@@ -64,29 +64,54 @@ async fn a_rolling_restart_leaves_no_request_unanswered_and_burns_no_attempt_ove
 async fn a_stopping_gateway_publishes_what_it_has_accepted_and_leaves_nothing_to_the_sweeper() {
     let rarely = "[sweep]\ngrace = \"10m\"\ninterval = \"1h\"\n[gateway]\nrefused_rate = \"off\"\n";
     let mut stage = Stage::set_with(QueueKind::Broker, rarely).await;
-    // Before it is connected a gateway accepts, too, and that is the sweeper's.
-    lychgate_tests::eventually("the gateway is connected to RabbitMQ", async || {
-        let ops = stage.gateway.address("ops").await;
-        let _renews_the_metric = Request::get("/readyz").send(ops).await;
-        match stage.gateway.metric("lychgate_check_state", &[("check", "queue")]).await {
-            1.0 => Ok(()),
-            state => Err(state.to_string()),
-        }
-    })
-    .await;
+    // A gateway that has just started waits for RabbitMQ's first word, so this holds from the first request on.
     let requests: Vec<_> = (0..600).map(|n| build(n).1).collect();
     let replies = futures_util::future::join_all(requests.iter().map(|request| stage.send(request))).await;
     assert!(replies.iter().all(lychgate_tests::http::Reply::is_success));
     stage.gateway.signal(rustix::process::Signal::TERM);
     let ended = stage.gateway.ended().await;
     assert!(ended.success(), "{ended}");
-    lychgate_tests::eventually("everything is processed", async || {
+    eventually("everything is processed", async || {
         match stage.database.count("select count(*) from event_state where finished_at is null").await {
             0 => Ok(()),
             open => Err(format!("{open} are open")),
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_stopping_gateway_waits_for_the_brokers_verdict_on_what_it_has_accepted() {
+    let node = Node::start().await;
+    let database = Database::fresh().await;
+    let settings = stage::settings(database.url(), Some(&node.url())).with_sources();
+    let mut gateway = stage::gateway(&settings);
+    gateway.ready().await;
+    let (address, ops) = (gateway.address("listen").await, gateway.address("ops").await);
+    assert!(build(1).1.send(address).await.unwrap().is_success());
+    eventually("the first is published", async || {
+        match gateway.metric("lychgate_published_total", &[("outcome", "confirmed")]).await {
+            1.0 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await;
+    node.freeze();
+    assert!(build(2).1.send(address).await.unwrap().is_success());
+    gateway.signal(rustix::process::Signal::TERM);
+    eventually("the gateway takes no connections any more", async || match Connection::open(address).await {
+        Ok(_) => Err("it does".to_owned()),
+        Err(_) => Ok(()),
+    })
+    .await;
+    // Longer than it takes to close a connection that says nothing.
+    stage::let_it_bite(Duration::from_secs(3)).await;
+    assert!(Request::get("/livez").send(ops).await.is_ok(), "it waits: {}", gateway.output());
+    node.wake();
+    let ended = gateway.ended().await;
+    assert!(ended.success(), "{ended}");
+    let unpublished = "select count(*) from event_state where due_at = '-infinity'";
+    assert_eq!(database.count(unpublished).await, 0, "{}", gateway.output());
 }
 
 #[tokio::test]
@@ -100,11 +125,9 @@ async fn a_request_that_is_arriving_when_the_gateway_stops_is_answered() {
     // The head has been taken in when an answer to a later request on another connection is there.
     assert!(stage.send(&build(2).1).await.is_success());
     stage.gateway.signal(rustix::process::Signal::TERM);
-    lychgate_tests::eventually("the gateway says that it is stopping", async || {
-        match Request::get("/readyz").send(ops).await {
-            Ok(reply) if reply.status == 200 => Err(format!("{reply:?}")),
-            Ok(_) | Err(_) => Ok(()),
-        }
+    eventually("the gateway says that it is stopping", async || match Request::get("/readyz").send(ops).await {
+        Ok(reply) if reply.status == 200 => Err(format!("{reply:?}")),
+        Ok(_) | Err(_) => Ok(()),
     })
     .await;
     connection.write(&request.body[20..]).await.unwrap();
@@ -138,7 +161,7 @@ async fn a_second_signal_stops_at_once() {
     connection.write(&request.head()).await.unwrap();
     let ops = stage.gateway.address("ops").await;
     stage.gateway.signal(rustix::process::Signal::TERM);
-    lychgate_tests::eventually("the gateway is stopping", async || match Request::get("/readyz").send(ops).await {
+    eventually("the gateway is stopping", async || match Request::get("/readyz").send(ops).await {
         Ok(reply) if reply.status == 200 => Err(format!("{reply:?}")),
         Ok(_) | Err(_) => Ok(()),
     })

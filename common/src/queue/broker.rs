@@ -213,6 +213,11 @@ impl Broker {
         consuming.unwrap_or(QueueState::Up)
     }
 
+    /// Waits until the publishing connection is up, or the first attempt at it has failed.
+    pub async fn tried(&self) {
+        self.0.publishing.tried().await;
+    }
+
     /// Follows the publishing connection: a backlog can be published once it is up again.
     pub fn watch(&self) -> watch::Receiver<QueueState> {
         self.0.publishing.watch()

@@ -33,9 +33,19 @@ pub(super) trait Session: Send + 'static {
 #[derive(Clone, Debug)]
 pub(super) struct State(watch::Sender<QueueState>);
 
+/// What is said until the first attempt has ended, one way or the other.
+const CONNECTING: &str = "connecting to RabbitMQ";
+
 impl State {
     pub(super) fn connecting() -> Self {
-        Self(watch::Sender::new(QueueState::Degraded(Arc::from("connecting to RabbitMQ"))))
+        Self(watch::Sender::new(QueueState::Degraded(Arc::from(CONNECTING))))
+    }
+
+    /// Waits until the first attempt to connect has ended.
+    pub(super) async fn tried(&self) {
+        let is_tried = |state: &QueueState| !matches!(state, QueueState::Degraded(why) if **why == *CONNECTING);
+        // An error means that nobody tries any more.
+        let _ = self.watch().wait_for(is_tried).await;
     }
 
     pub(super) fn up(&self) {
