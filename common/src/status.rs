@@ -1,7 +1,7 @@
-//! What can become of an event, and which moves are legal.
+//! What can become of an event.
 //!
 //! The same list stands in PostgreSQL as the enum `event_status` (a test compares them). A status changes only through
-//! the conditional methods of [`crate::store`]; this room only says what is allowed.
+//! the conditional methods of [`crate::store`].
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::{FromSql, ToSql};
@@ -52,17 +52,6 @@ impl Status {
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Accepted | Self::Retrying)
     }
-
-    /// Whether the move to `next` may ever happen.
-    pub const fn may_become(self, next: Self) -> bool {
-        match self {
-            Self::Accepted | Self::Retrying => {
-                matches!(next, Self::Retrying | Self::Succeeded | Self::Ignored | Self::Dead)
-            }
-            Self::Dead => matches!(next, Self::Retrying | Self::Discarded),
-            Self::Succeeded | Self::Ignored | Self::Discarded => false,
-        }
-    }
 }
 
 impl std::fmt::Display for Status {
@@ -79,21 +68,5 @@ impl std::str::FromStr for Status {
             let names: Vec<_> = Self::ALL.iter().map(|status| status.name()).collect();
             format!("unknown status `{text}`: one of {}", names.join(", "))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_leaves_a_final_status_and_nothing_is_accepted_twice() {
-        for from in Status::ALL {
-            assert!(!from.may_become(Status::Accepted), "{from} -> accepted");
-            if matches!(from, Status::Succeeded | Status::Ignored | Status::Discarded) {
-                assert!(Status::ALL.into_iter().all(|to| !from.may_become(to)), "{from} is final");
-            }
-        }
-        assert!(Status::Dead.may_become(Status::Retrying) && Status::Dead.may_become(Status::Discarded));
     }
 }

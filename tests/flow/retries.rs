@@ -1,9 +1,11 @@
 //! A passing fault climbs the schedule, a lasting one does not; what died comes back to life exactly once.
 
 use lychgate_tests::{
+    Database,
     receiver::Answer,
-    sender::faithflow,
-    stage::{QUICK, QueueKind, Ran},
+    sender::{faithflow, github},
+    settings::secrets::GITHUB,
+    stage::{self, QUICK, QueueKind, Ran, Stage},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -135,4 +137,28 @@ async fn a_discarded_dead_letter_is_not_processed_and_says_why() {
     campus.stage.becomes(id, "discarded").await;
     let audited = "select count(*) from audit where reason = 'a test member'";
     assert_eq!(campus.stage.database.count(audited).await, 1);
+}
+
+#[tokio::test]
+async fn an_event_of_a_source_that_the_worker_does_not_know_yet_is_not_ignored() {
+    let database = Database::fresh().await;
+    let workers = stage::settings(database.url(), None).with(QUICK).with_sources();
+    let news = format!("[[source]]\nname = \"news\"\npreset = \"github\"\npath = \"/in/news\"\nsecrets = [{GITHUB:?}]");
+    let gateways = workers.clone().with(&news);
+    let mut stage = Stage::with_settings(database, workers).await;
+    let mut gateway = stage::gateway(&gateways);
+    gateway.ready().await;
+    let request = github("/in/news", GITHUB, "d1", "push", b"{}".to_vec());
+    let reply = request.send(gateway.address("listen").await).await.unwrap();
+    assert!(reply.is_success(), "{reply:?}");
+    let id = reply.event_id();
+    stage.becomes(id, "dead").await;
+    let letter = stage.lychgate(&["dead-letters", "show", &id.to_string()]);
+    assert!(letter.out.contains("source_unknown") && letter.out.contains("no source `news`"), "{letter:?}");
+
+    stage.worker = stage::worker(&gateways);
+    stage.worker.ready().await;
+    let replayed = stage.lychgate(&["dead-letters", "replay", "--id", &id.to_string(), "--reason", "it is known now"]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    stage.becomes(id, "ignored").await;
 }

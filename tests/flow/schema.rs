@@ -1,9 +1,17 @@
 //! No process works on a schema that it does not know: it says which way to go, and ends.
 
+use lychgate_common::status::Status;
 use lychgate_tests::{
     Database, Directory, Program,
     stage::{ran, settings},
 };
+
+#[tokio::test]
+async fn the_statuses_are_those_of_the_database() {
+    let database = Database::fresh().await;
+    let declared = database.column("select unnest(enum_range(null::event_status))::text").await;
+    assert_eq!(declared, Status::ALL.map(Status::name));
+}
 
 #[tokio::test]
 async fn a_process_on_another_schema_says_which_way_to_go_and_ends() {

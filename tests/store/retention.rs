@@ -7,11 +7,11 @@ use lychgate_common::{
     clock::Clock,
     event::{Attempt, EventId},
     store::{
-        DeliveryLogger, Group, GroupLimits, LoggedAs, LoggedDelivery, NewEvent, Retention, Settlement, Settler, Store,
-        Verdict, WorkerName, Write,
+        DeliveryLogger, Group, GroupLimits, LoggedAs, LoggedDelivery, NewEvent, Recorded, Retention, Settlement,
+        Settler, Store, StoreSettings, Verdict, WorkerName, Write,
     },
 };
-use lychgate_tests::fact::PATIENCE;
+use lychgate_tests::{Database, fact::PATIENCE};
 
 use crate::records::{group, store_at, webhook};
 
@@ -61,6 +61,37 @@ async fn days(store: &Store, table: &str, keep: Retention) -> (Vec<String>, Vec<
     let dropped = store.drop_partitions(keep).await.unwrap();
     let of = |name: &&String| name.rsplit_once('_').is_some_and(|(of, _)| of == table);
     (dropped.iter().filter(of).cloned().collect(), dropped.clone())
+}
+
+#[tokio::test]
+async fn a_reader_who_takes_his_time_keeps_his_day_and_no_sender_waits_for_him() {
+    let clock = Clock::standing_at("2026-11-01T12:00:00Z".parse().unwrap());
+    let database = Database::empty().await;
+    let store = Store::open(&StoreSettings::new(database.url().into()), clock.clone()).unwrap();
+    store.migrate().await.unwrap();
+    let record = group(&store);
+    clock.advance(DAY * 20);
+    store.make_partitions(4).await.unwrap();
+    let reader = database.connect().await;
+    reader.batch_execute("begin; select count(*) from event").await.unwrap();
+    let keep = Retention { events: DAY * 9, deliveries: DAY * 30, keys: DAY * 14 };
+    let (dropping, recorded) =
+        tokio::join!(store.drop_partitions(keep), record.submit(webhook(&store, Some("meanwhile"), "a")));
+    assert_eq!(recorded.unwrap(), Recorded::New);
+    let dropped = dropping.expect("a reader is no failure");
+    assert!(!dropped.iter().any(|name| name.starts_with("event_2") || name.starts_with("event_state")), "{dropped:?}");
+    reader.batch_execute("commit").await.unwrap();
+    let dropped = store.drop_partitions(keep).await.unwrap();
+    for name in ["event_20261101", "event_state_20261101", "attempt_20261101"] {
+        assert!(dropped.contains(&name.to_owned()), "{dropped:?}");
+    }
+}
+
+#[tokio::test]
+async fn at_a_buckets_edge_a_fresh_store_has_both_of_its_buckets() {
+    // A Thursday: buckets are weeks that are counted from 1970-01-01, which was one.
+    let store = store_at(Clock::standing_at("2026-11-26T00:00:30Z".parse().unwrap())).await;
+    assert_eq!(group(&store).submit(webhook(&store, Some("early"), "a")).await.unwrap(), Recorded::New);
 }
 
 #[tokio::test]

@@ -14,15 +14,19 @@ pub mod stripe;
 pub mod systemeio;
 pub mod webhooks;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use lychgate_common::event::Event;
 
 use crate::handler::Handler;
 
-/// Handlers by source and by preset.
+/// Handlers by source and by preset, and which sources this worker's settings name.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
+    known: BTreeSet<Arc<str>>,
     by_source: BTreeMap<Arc<str>, Arc<dyn Handler>>,
     by_preset: BTreeMap<&'static str, Arc<dyn Handler>>,
 }
@@ -45,6 +49,18 @@ impl Registry {
     pub fn with_source(mut self, source: &Arc<str>, handler: impl Handler + 'static) -> Self {
         self.by_source.insert(Arc::clone(source), Arc::new(handler));
         self
+    }
+
+    /// A source is known: an event of it that no handler wants is rightly ignored.
+    #[must_use]
+    pub fn knowing(mut self, source: &Arc<str>) -> Self {
+        self.known.insert(Arc::clone(source));
+        self
+    }
+
+    /// Whether this worker's settings name the source. Another one may be new, and its handler with it.
+    pub fn knows(&self, source: &str) -> bool {
+        self.known.contains(source)
     }
 
     /// The handler for an event.

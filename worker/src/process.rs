@@ -89,7 +89,7 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
         store: ground.store.clone(),
         queue: ground.queue.clone(),
         outcomes: ground.outcomes.clone(),
-        registry: base.clone().with_forwards(sources, &couriers, &ground.store),
+        registry: base.clone().with_sources(sources, &couriers, &ground.store),
         breakers,
         metrics: Metrics::new(&ground.registry, sources)?,
         clock: ground.clock.clone(),
@@ -98,7 +98,7 @@ pub async fn work(ground: &Ground, sources: &[Source]) -> Result<(), StartError>
     let reloading = {
         let (house, store) = (Arc::clone(&house), ground.store.clone());
         ground.on_reload(move |sources| {
-            house.reload(base.clone().with_forwards(sources, &couriers, &store), sources);
+            house.reload(base.clone().with_sources(sources, &couriers, &store), sources);
         })
     };
     if let Some(vault) = &ground.vault {
@@ -164,7 +164,7 @@ pub fn rehearser(ground: &Ground, sources: &[Source]) -> Result<Arc<dyn Rehearse
 
 /// The handlers that this ground can feed, for the corridor and for rehearsals.
 pub fn handlers(ground: &Ground, sources: &[Source]) -> Result<Registry, StartError> {
-    Ok(registry(ground, core_api(ground)?, supabase(ground)?, endpoints(ground)?, courier(ground)?)?.with_forwards(
+    Ok(registry(ground, core_api(ground)?, supabase(ground)?, endpoints(ground)?, courier(ground)?)?.with_sources(
         sources,
         &couriers(ground)?,
         &ground.store,

@@ -22,7 +22,7 @@ use self::{
     signature::verifier,
 };
 use super::{
-    MAIL, Source, SourceFault,
+    Keys, MAIL, Source, SourceFault,
     identify::Naming,
     limits::{ContentTypes, OnConflict},
     path::PathPattern,
@@ -68,6 +68,11 @@ pub fn from_settings(settings: &Settings, faults: &mut Faults) -> Vec<Source> {
             && sources.iter().any(|(other, _)| other.name() == source.name())
         {
             reader.fault("name", format!("`{}` is another source's name already", source.name()));
+        }
+        let sealed = settings.secrets.encryption_key.is_some();
+        if source.as_ref().is_some_and(|source| matches!(source.keys(), Keys::ByTenant)) && !sealed {
+            let what = "needs secrets.encryption_key: its campuses' secrets are kept in the database, sealed with it";
+            reader.fault("preset", what.to_owned());
         }
         reader.finish();
         if let Some(source) = source {

@@ -59,6 +59,11 @@ impl StoreError {
             .is_some_and(|db| db.code() == &SqlState::CHECK_VIOLATION && db.constraint().is_none()))
     }
 
+    /// Whether a lock was not to be had in the time that was given for it.
+    pub(crate) fn is_locked_out(&self) -> bool {
+        matches!(self, Self::Server(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE))
+    }
+
     /// The server's own words, e.g. which constraint or that there is no such database; for the attempt's record and the
     /// log.
     pub fn detail(&self) -> String {

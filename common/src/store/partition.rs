@@ -4,9 +4,11 @@
 //! Never drops a day that still holds an open or dead event: what nobody has dealt with does not age out. The log of
 //! deliveries knows only its time.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, record::EDGE};
 use crate::event::EventId;
 
 /// Days for which partitions exist ahead of time: a gateway that nobody restarts over a long week-end goes on.
@@ -21,6 +23,9 @@ const EVENTS: [&str; 5] = ["event", "event_state", "attempt", "forward_delivery"
 
 /// What is logged of deliveries that made no event, likewise.
 const LOG: &str = "delivery_log";
+
+/// How long a drop may wait for readers: senders wait with it, and hardly notice.
+const DROP_PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long things are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,8 +67,9 @@ impl Store {
                 attach(&mut client, table, &name, &low.to_string(), &high.to_string()).await?;
             }
         }
-        for week in 0..=1 {
-            let from = bucket(now + SignedDuration::from_hours(24 * BUCKET_DAYS * week));
+        // Around a bucket's edge keys are written into the one that has just ended, too.
+        for at in [now - EDGE, now, now + SignedDuration::from_hours(24 * BUCKET_DAYS)] {
+            let from = bucket(at);
             let to = from.saturating_add(jiff::Span::new().days(BUCKET_DAYS));
             let name = format!("dedup_key_{}", from.strftime("%Y%m%d"));
             attach(&mut client, "dedup_key", &name, &from.to_string(), &to.to_string()).await?;
@@ -74,7 +80,7 @@ impl Store {
     /// Drops the partitions that are past their time and says which; days with unfinished business stay.
     pub async fn drop_partitions(&self, keep: Retention) -> Result<Vec<String>, StoreError> {
         let now = self.clock.now();
-        let client = self.client().await?;
+        let mut client = self.client().await?;
         let mut dropped = Vec::new();
         let oldest_day = date_of(now - keep.events).strftime("%Y%m%d").to_string();
         let oldest_log = date_of(now - keep.deliveries).strftime("%Y%m%d").to_string();
@@ -90,20 +96,42 @@ impl Store {
             if client.query_opt(&held, &[]).await?.is_some() {
                 continue;
             }
-            for table in EVENTS {
-                client.batch_execute(&format!("/* retention_drop */ drop table if exists {table}_{day}")).await?;
-                dropped.push(format!("{table}_{day}"));
+            let tables = EVENTS.map(|table| format!("{table}_{day}"));
+            if drop_together(&mut client, &tables).await? {
+                dropped.extend(tables);
             }
         }
         for (table, oldest) in [(LOG, oldest_log), ("dedup_key", oldest_bucket)] {
             for name in partitions(&client, table).await? {
-                if name.rsplit('_').next().unwrap_or_default() < oldest.as_str() {
-                    client.batch_execute(&format!("/* retention_drop */ drop table if exists {name}")).await?;
+                let is_past = name.rsplit('_').next().unwrap_or_default() < oldest.as_str();
+                if is_past && drop_together(&mut client, std::slice::from_ref(&name)).await? {
                     dropped.push(name);
                 }
             }
         }
         Ok(dropped)
+    }
+}
+
+/// Drops all of these, or none where a reader holds one of them: whoever waits for a reader here has every writer waiting
+/// behind it. The next turn tries again.
+async fn drop_together(client: &mut deadpool_postgres::Object, tables: &[String]) -> Result<bool, StoreError> {
+    let tx = client.transaction().await?;
+    let text = format!(
+        "/* retention_drop */ set local lock_timeout = {}; drop table if exists {}",
+        DROP_PATIENCE.as_millis(),
+        tables.join(", ")
+    );
+    match tx.batch_execute(&text).await.map_err(StoreError::from) {
+        Ok(()) => {
+            tx.commit().await?;
+            Ok(true)
+        }
+        Err(error) if error.is_locked_out() => {
+            tracing::info!(?tables, "retention leaves these until their readers have gone");
+            Ok(false)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{
 
 /// Around a bucket's edge keys are written into both buckets for this long, so that two gateways whose clocks differ
 /// by less cannot both take the same key for new.
-const EDGE: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const EDGE: SignedDuration = SignedDuration::from_secs(60);
 
 /// What identifies an event within its source and tenant.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -14,6 +14,7 @@ use lychgate_common::event::Event;
 use crate::{
     attempt::claim::Claimed,
     handler::{Failure, Handled, Handler},
+    handlers::Registry,
     house::House,
 };
 
@@ -38,7 +39,7 @@ async fn run(house: &House, claimed: &Claimed<'_>) -> Result<Handled, Failure> {
     let event = &claimed.message.event;
     let registry = house.registry.load();
     let Some(handler) = registry.handler(event) else {
-        return Ok(Handled::ignored(format!("no handler is registered for sources made from `{}`", event.preset)));
+        return without(&registry, event);
     };
     match watched(handler.as_ref(), event, house.settings.worker.handler_deadline).await {
         Ended::Told(result) => result,
@@ -50,6 +51,19 @@ async fn run(house: &House, claimed: &Claimed<'_>) -> Result<Handled, Failure> {
             Err(Failure::temporary("handler_deadline", format!("the handler took longer than {deadline:?}")))
         }
     }
+}
+
+/// What becomes of an event that nobody here has a use for. One whose source these settings do not name may be the
+/// business of a handler that they do not name either: its gateway was told of the source before this worker was.
+fn without(registry: &Registry, event: &Event) -> Result<Handled, Failure> {
+    if registry.knows(&event.source) {
+        return Ok(Handled::ignored(format!("no handler is registered for sources made from `{}`", event.preset)));
+    }
+    let what = format!(
+        "this worker's settings have no source `{}`: give it the gateways' settings (SIGHUP reads sources again)",
+        event.source
+    );
+    Err(Failure::temporary("source_unknown", what))
 }
 
 /// How a handler's run ended.

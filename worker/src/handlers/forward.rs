@@ -44,12 +44,13 @@ pub struct Forwards {
 }
 
 impl Registry {
-    /// Registers every source that forwards.
+    /// Makes every source known, and registers those that forward.
     #[must_use]
-    pub fn with_forwards(self, sources: &[Source], couriers: &Couriers, store: &Store) -> Self {
-        let forwards = sources.iter().filter_map(|source| Some((source.name(), source.forward()?)));
-        forwards.fold(self, |registry, (name, forward)| {
-            registry.with_source(name, Forwards::new(forward.clone(), couriers.clone(), store.clone()))
+    pub fn with_sources(self, sources: &[Source], couriers: &Couriers, store: &Store) -> Self {
+        sources.iter().fold(self, |registry, source| {
+            let registry = registry.knowing(source.name());
+            let Some(forward) = source.forward() else { return registry };
+            registry.with_source(source.name(), Forwards::new(forward.clone(), couriers.clone(), store.clone()))
         })
     }
 }
