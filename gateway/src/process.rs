@@ -5,7 +5,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use lychgate_common::{
     ops::Health,
     outcome::Outcome,
-    process::{self, Addresses, Ground, StartError},
+    process::{self, Addresses, Duty, Ground, StartError},
     queue::Queue,
     settings::Settings,
     source::Source,
@@ -31,7 +31,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     process::run(&settings, async |stop| {
         let ground = Ground::open(Arc::clone(&settings), &database, stop)?;
         ground.reload_on_hangup()?;
-        ground.serve_ops(ops, Health::new())?;
+        ground.serve_ops(ops, Duty::Accept, Health::new())?;
         addresses.print();
         if ground.wait_for_store().await? {
             accept(&ground, sources, listener).await?;

@@ -2,6 +2,7 @@
 
 use lychgate_tests::{
     Broker, Node, Postgres, eventually,
+    http::Request,
     sender::{platform, platform_user_created},
     settings::secrets::PLATFORM,
     stage::{QUICK, Stage},
@@ -37,12 +38,17 @@ async fn with_postgresql_away_nothing_is_promised_and_afterwards_everything_work
 #[tokio::test]
 async fn with_a_broker_events_are_accepted_while_postgresql_is_away_and_processed_once_afterwards() {
     let (postgres, broker) = tokio::join!(Postgres::start(), Broker::fresh());
-    let stage = Stage::on(postgres.fresh().await, Some(&broker.url()), QUICK).await;
+    let mut stage = Stage::on(postgres.fresh().await, Some(&broker.url()), QUICK).await;
     let request = |n: usize| platform(PLATFORM, platform_user_created(&format!("w{n}"), &format!("u{n}")));
     let before = stage.send(&request(0)).await;
     stage.becomes(before.event_id(), "succeeded").await;
 
     postgres.stop();
+    let ready = Request::get("/readyz").send(stage.gateway.address("ops").await).await.unwrap();
+    assert_eq!(ready.status, 200, "it can accept, and stays in service: {ready:?}");
+    assert_eq!(ready.json()["checks"]["store"]["state"], "degraded", "{ready:?}");
+    let ready = Request::get("/readyz").send(stage.worker.address("ops").await).await.unwrap();
+    assert_eq!(ready.status, 503, "a worker does nothing without the store: {ready:?}");
     let mut accepted = Vec::new();
     for n in 1..=20 {
         let reply = stage.send(&request(n)).await;

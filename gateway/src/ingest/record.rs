@@ -105,7 +105,7 @@ fn place(house: &House, share: Share, event: &mut NewEvent) -> Option<(Place, Ro
 
 /// The store is away: the broker, if it is there, takes the whole event and confirms it. Its worker records it.
 async fn entrust(house: &House, event: NewEvent, error: &store::StoreError) -> Result<Fate, Refusal> {
-    if !matches!(house.queue, Queue::Broker(_)) || !house.queue.state().is_up() {
+    if !house.queue.takes_whole_events() {
         return Err(refusal(error));
     }
     let id = event.event.id;
@@ -146,6 +146,7 @@ fn refusal(error: &store::StoreError) -> Refusal {
         store::StoreError::Away(_)
         | store::StoreError::Server(_)
         | store::StoreError::Schema(_)
+        | store::StoreError::NewerSchema(_)
         | store::StoreError::Row(_) => {
             tracing::error!(error = %error.detail(), "an event could not be recorded");
             Refusal::NotDurable
