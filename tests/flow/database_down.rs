@@ -5,7 +5,7 @@ use lychgate_tests::{
     http::Request,
     sender::{platform, platform_user_created},
     settings::secrets::PLATFORM,
-    stage::{QUICK, Stage},
+    stage::{self, QUICK, Stage},
 };
 
 #[tokio::test]
@@ -71,6 +71,36 @@ async fn with_a_broker_events_are_accepted_while_postgresql_is_away_and_processe
     assert_eq!(stage.database.count("select count(*) from platform_user").await, 21);
     let twice = "select count(*) from event where key = 'w0'";
     assert_eq!(stage.database.count(twice).await, 1, "the duplicate was dropped when it could be known");
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_without_postgresql_answers_its_senders() {
+    let (postgres, broker) = tokio::join!(Postgres::start(), Broker::fresh());
+    let request = |n: usize| platform(PLATFORM, platform_user_created(&format!("w{n}"), &format!("u{n}")));
+    for url in [None, Some(broker.url())] {
+        let stage = Stage::on(postgres.fresh().await, url.as_deref(), QUICK).await;
+        postgres.stop();
+        let mut started = stage::gateway(&stage.settings);
+        let address = started.address("listen").await;
+        let reply = request(1).send(address).await.unwrap();
+        assert_eq!(reply.is_success(), url.is_some(), "{reply:?}\n{}", started.output());
+        if url.is_none() {
+            assert_eq!(reply.status, 503, "{reply:?}");
+            assert!(reply.header("retry-after").is_some(), "{reply:?}");
+        }
+        postgres.start_again().await;
+        let kept = match url {
+            Some(_) => reply,
+            None => {
+                eventually("the sender's retry is accepted", async || match request(1).send(address).await {
+                    Ok(reply) if reply.is_success() => Ok(reply),
+                    other => Err(format!("{other:?}")),
+                })
+                .await
+            }
+        };
+        stage.becomes(kept.event_id(), "succeeded").await;
+    }
 }
 
 #[tokio::test]
