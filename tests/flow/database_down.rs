@@ -74,6 +74,26 @@ async fn with_a_broker_events_are_accepted_while_postgresql_is_away_and_processe
 }
 
 #[tokio::test]
+async fn what_was_accepted_while_postgresql_was_away_under_a_key_of_another_body_is_a_dead_letter() {
+    let (postgres, broker) = tokio::join!(Postgres::start(), Broker::fresh());
+    let stage = Stage::on(postgres.fresh().await, Some(&broker.url()), QUICK).await;
+    let first = stage.send(&platform(PLATFORM, platform_user_created("w0", "u0"))).await;
+    stage.becomes(first.event_id(), "succeeded").await;
+
+    postgres.stop();
+    let other = stage.send(&platform(PLATFORM, platform_user_created("w0", "another"))).await;
+    assert!(other.is_success(), "{other:?}\n{}", stage.gateway.output());
+    postgres.start_again().await;
+    stage.becomes(other.event_id(), "dead").await;
+    let named = format!(
+        "select count(*) from attempt where class = 'key_conflict' and error ->> 'message' like '%{}%'",
+        first.event_id()
+    );
+    assert_eq!(stage.database.count(&named).await, 1, "the dead letter names the event whose key it bears");
+    assert_eq!(stage.database.count("select count(*) from platform_user").await, 1);
+}
+
+#[tokio::test]
 async fn a_gateway_that_starts_without_postgresql_answers_its_senders() {
     let (postgres, broker) = tokio::join!(Postgres::start(), Broker::fresh());
     let request = |n: usize| platform(PLATFORM, platform_user_created(&format!("w{n}"), &format!("u{n}")));
