@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::{Attempt, Event, EventId},
     queue::Shard,
+    source::OnConflict,
 };
 
 /// Bodies over this many bytes are left in the row and fetched from there: a broker is no file store.
@@ -48,6 +49,9 @@ pub struct Unrecorded {
     /// For how long; `None`: as long as keys are kept.
     #[serde(default)]
     pub body_guard_window: Option<Duration>,
+    /// What it means if the key turns out to be that of another body.
+    #[serde(default)]
+    pub on_conflict: OnConflict,
     /// Header names to values, without credentials, as JSON text.
     pub headers: String,
     /// The request's content type.

@@ -13,7 +13,7 @@ use std::future::Future;
 
 pub use self::{
     error::{StartError, report},
-    ground::Ground,
+    ground::{Duty, Ground},
     listeners::{Addresses, bind},
     options::{Options, mistakes},
 };

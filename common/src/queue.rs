@@ -153,6 +153,15 @@ impl Queue {
         }
     }
 
+    /// Whether an event may be entrusted to it that has no row: to a broker that can be published to, whatever becomes of
+    /// what this process consumes.
+    pub fn takes_whole_events(&self) -> bool {
+        match self {
+            Self::Broker(broker) => broker.watch().borrow().is_up(),
+            Self::Store(_) => false,
+        }
+    }
+
     /// How it feels now.
     pub fn state(&self) -> QueueState {
         match self {

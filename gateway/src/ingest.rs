@@ -26,7 +26,7 @@ use crate::{
 pub(crate) use self::{
     authenticate::{Authenticated, verify},
     identify::Identified,
-    limit::{Admitted, Arrival, client, read},
+    limit::{Admitted, Arrival, client, is_allowed, read},
     publish::Published,
     record::{Fate, Recorded},
 };

@@ -1,11 +1,11 @@
 //! The gateway as a process: listeners, ground, corridor, and their end. Also the gateway's half of `lychgate up`.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{net::TcpListener, pin::pin, sync::Arc, time::Duration};
 
 use lychgate_common::{
     ops::Health,
     outcome::Outcome,
-    process::{self, Addresses, Ground, StartError},
+    process::{self, Addresses, Duty, Ground, StartError},
     queue::Queue,
     settings::Settings,
     source::Source,
@@ -14,7 +14,8 @@ use lychgate_common::{
 
 use crate::{House, Metrics, Parts, serve};
 
-/// How long RabbitMQ's first word may take before senders are served without it: they wait meanwhile.
+/// How long the first word of PostgreSQL, and then of RabbitMQ, may take before senders are served without it: they wait
+/// meanwhile.
 const FIRST_WORD: Duration = Duration::from_secs(2);
 
 /// Runs a gateway until it is told to stop.
@@ -31,10 +32,19 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     process::run(&settings, async |stop| {
         let ground = Ground::open(Arc::clone(&settings), &database, stop)?;
         ground.reload_on_hangup()?;
-        ground.serve_ops(ops, Health::new())?;
+        ground.serve_ops(ops, Duty::Accept, Health::new())?;
         addresses.print();
-        if ground.wait_for_store().await? {
-            accept(&ground, sources, listener).await?;
+        let mut waiting = pin!(ground.wait_for_store());
+        match tokio::time::timeout(FIRST_WORD, &mut waiting).await {
+            Ok(there) => {
+                if there? {
+                    accept(&ground, sources, listener).await?;
+                }
+            }
+            // Senders are answered all the same; a schema that turns out to be another one still ends the process.
+            Err(_) => {
+                tokio::try_join!(accept(&ground, sources, listener), waiting)?;
+            }
         }
         ground.close().await;
         Ok(())

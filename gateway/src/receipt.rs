@@ -1,7 +1,10 @@
 //! The receipt: `GET /events/{id}` tells the sender of an event what became of it.
 //!
-//! Authenticated as the source is, over an empty body, with the same credentials that brought the event; anybody else
-//! is told the same as if the event did not exist. Says nothing of the payload.
+//! Authenticated as the source is, over an empty body, with the same credentials that brought the event, and within the
+//! same limits on addresses. Wrong credentials are told so (401), as the interface says; an address that the source does
+//! not allow is told the same as if the event did not exist. Says nothing of the payload.
+
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use hyper::{Request, StatusCode, body::Incoming};
@@ -13,13 +16,15 @@ use serde_json::json;
 
 use crate::{
     house::House,
+    ingest,
     refusal::Refusal,
     reply::{self, Reply},
 };
 
 /// Answers with the event's status, attempts and last error.
-pub(crate) async fn receipt(house: &House, id: EventId, request: &Request<Incoming>) -> Reply {
-    match look(house, id, request).await {
+pub(crate) async fn receipt(house: &House, id: EventId, request: &Request<Incoming>, peer: SocketAddr) -> Reply {
+    let address = ingest::client(peer.ip(), request.headers(), &house.settings.gateway.trusted_proxies);
+    match look(house, id, request, address).await {
         Ok(reply) => reply,
         Err(refusal) => {
             house.metrics.refused("", &refusal);
@@ -28,7 +33,8 @@ pub(crate) async fn receipt(house: &House, id: EventId, request: &Request<Incomi
     }
 }
 
-async fn look(house: &House, id: EventId, request: &Request<Incoming>) -> Result<Reply, Refusal> {
+async fn look(house: &House, id: EventId, request: &Request<Incoming>, address: IpAddr) -> Result<Reply, Refusal> {
+    house.throttle.admit(address)?;
     let away = |error: lychgate_common::store::StoreError| {
         tracing::warn!(%error, "a receipt could not be read");
         Refusal::NotDurable
@@ -36,7 +42,14 @@ async fn look(house: &House, id: EventId, request: &Request<Incoming>) -> Result
     let (source, tenant) = house.store.event_source(id).await.map_err(away)?.ok_or(Refusal::NotFound)?;
     let routes = house.routes.load();
     let source = routes.source(&source).ok_or(Refusal::NotFound)?;
-    authenticate(house, source, &tenant, request).await?;
+    if !ingest::is_allowed(source, address) {
+        return Err(Refusal::NotFound);
+    }
+    authenticate(house, source, &tenant, request).await.inspect_err(|refusal| {
+        if matches!(refusal, Refusal::Source(refused) if refused.is_authentication()) {
+            house.throttle.failed(address);
+        }
+    })?;
     let event = house.store.event_line(id).await.map_err(away)?.ok_or(Refusal::NotFound)?;
     let body = serde_json::to_value(&event).unwrap_or_else(|_| json!({ "id": id }));
     Ok(reply::json(StatusCode::OK, &body))

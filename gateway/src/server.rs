@@ -164,7 +164,7 @@ async fn answer(house: Arc<House>, request: Request<Incoming>, peer: SocketAddr)
             house.metrics.refused(source.name(), &refusal);
             reply::refusal(&refusal)
         }),
-        Ok(Door::Receipt(id)) => receipt::receipt(&house, id, &request).await,
+        Ok(Door::Receipt(id)) => receipt::receipt(&house, id, &request, peer).await,
         Ok(Door::OpenApi) => reply::bytes(
             hyper::StatusCode::OK,
             HeaderValue::from_static("application/json"),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use lychgate_tests::{
-    http::{Connection, many_sockets},
+    http::{Connection, Request, many_sockets},
     sender::{platform, platform_user_created},
     settings::secrets::PLATFORM,
-    stage::{QueueKind, Stage},
+    stage::{QUICK, QueueKind, Stage},
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
@@ -98,7 +98,43 @@ async fn the_sender_can_ask_what_became_of_its_event_and_others_cannot() {
     assert_eq!(receipt.status, 200, "{receipt:?}");
     assert_eq!(receipt.json()["status"], "succeeded");
     let stranger = stage.send(&ask("another secret entirely")).await;
-    assert!(matches!(stranger.status, 401 | 404), "{stranger:?}");
+    assert_eq!(stranger.status, 401, "{stranger:?}");
+}
+
+#[tokio::test]
+async fn whoever_guesses_at_receipts_is_held_to_the_limits_of_those_who_send() {
+    let limit = r#"refused_rate = { requests = 3, per = "1m", burst = 3, on_limit = "reject" }"#;
+    let stage = Stage::set_with(QueueKind::Store, &QUICK.replace("refused_rate = \"off\"", limit)).await;
+    let accepted = stage.send(&platform(PLATFORM, platform_user_created("webhook_guessed", "user_guessed"))).await;
+    let mut guess = platform("another secret entirely", Vec::new()).without("content-type");
+    (guess.method, guess.path) = ("GET".to_owned(), accepted.header("location").unwrap().to_owned());
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(stage.send(&guess).await.status);
+    }
+    assert_eq!((&statuses[..3], statuses[5]), (&[401; 3][..], 429), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_receipt_is_shown_to_no_address_that_the_source_does_not_allow() {
+    let (secret, near) = ("an-allow-listed-secret-012345", "X-Forwarded-For");
+    let source = format!(
+        "trusted_proxies = [\"127.0.0.0/8\"]\n[[source]]\nname = \"near\"\npreset = \"generic\"\npath = \"/in/near\"\n\
+         secrets = [{secret:?}]\nallow = [\"192.0.2.0/24\"]\n"
+    );
+    let stage = Stage::set_with(QueueKind::Store, &format!("{QUICK}{source}")).await;
+    let signed = |body: &str| {
+        let signature = lychgate_tests::sender::hex_sha256(secret.as_bytes(), body.as_bytes());
+        Request::post("/in/near", body).header("X-Webhook-Signature", signature)
+    };
+    let accepted = stage.send(&signed("{}").header(near, "192.0.2.7")).await;
+    assert!(accepted.is_success(), "{accepted:?}");
+    let mut ask = signed("").without("content-type");
+    (ask.method, ask.path) = ("GET".to_owned(), accepted.header("location").unwrap().to_owned());
+    let told = stage.send(&ask.clone().header(near, "192.0.2.8")).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    let told = stage.send(&ask.header(near, "198.51.100.1")).await;
+    assert_eq!(told.status, 404, "{told:?}");
 }
 
 #[tokio::test]

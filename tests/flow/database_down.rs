@@ -2,9 +2,10 @@
 
 use lychgate_tests::{
     Broker, Node, Postgres, eventually,
+    http::Request,
     sender::{platform, platform_user_created},
     settings::secrets::PLATFORM,
-    stage::{QUICK, Stage},
+    stage::{self, QUICK, Stage},
 };
 
 #[tokio::test]
@@ -37,12 +38,17 @@ async fn with_postgresql_away_nothing_is_promised_and_afterwards_everything_work
 #[tokio::test]
 async fn with_a_broker_events_are_accepted_while_postgresql_is_away_and_processed_once_afterwards() {
     let (postgres, broker) = tokio::join!(Postgres::start(), Broker::fresh());
-    let stage = Stage::on(postgres.fresh().await, Some(&broker.url()), QUICK).await;
+    let mut stage = Stage::on(postgres.fresh().await, Some(&broker.url()), QUICK).await;
     let request = |n: usize| platform(PLATFORM, platform_user_created(&format!("w{n}"), &format!("u{n}")));
     let before = stage.send(&request(0)).await;
     stage.becomes(before.event_id(), "succeeded").await;
 
     postgres.stop();
+    let ready = Request::get("/readyz").send(stage.gateway.address("ops").await).await.unwrap();
+    assert_eq!(ready.status, 200, "it can accept, and stays in service: {ready:?}");
+    assert_eq!(ready.json()["checks"]["store"]["state"], "degraded", "{ready:?}");
+    let ready = Request::get("/readyz").send(stage.worker.address("ops").await).await.unwrap();
+    assert_eq!(ready.status, 503, "a worker does nothing without the store: {ready:?}");
     let mut accepted = Vec::new();
     for n in 1..=20 {
         let reply = stage.send(&request(n)).await;
@@ -65,6 +71,56 @@ async fn with_a_broker_events_are_accepted_while_postgresql_is_away_and_processe
     assert_eq!(stage.database.count("select count(*) from platform_user").await, 21);
     let twice = "select count(*) from event where key = 'w0'";
     assert_eq!(stage.database.count(twice).await, 1, "the duplicate was dropped when it could be known");
+}
+
+#[tokio::test]
+async fn what_was_accepted_while_postgresql_was_away_under_a_key_of_another_body_is_a_dead_letter() {
+    let (postgres, broker) = tokio::join!(Postgres::start(), Broker::fresh());
+    let stage = Stage::on(postgres.fresh().await, Some(&broker.url()), QUICK).await;
+    let first = stage.send(&platform(PLATFORM, platform_user_created("w0", "u0"))).await;
+    stage.becomes(first.event_id(), "succeeded").await;
+
+    postgres.stop();
+    let other = stage.send(&platform(PLATFORM, platform_user_created("w0", "another"))).await;
+    assert!(other.is_success(), "{other:?}\n{}", stage.gateway.output());
+    postgres.start_again().await;
+    stage.becomes(other.event_id(), "dead").await;
+    let named = format!(
+        "select count(*) from attempt where class = 'key_conflict' and error ->> 'message' like '%{}%'",
+        first.event_id()
+    );
+    assert_eq!(stage.database.count(&named).await, 1, "the dead letter names the event whose key it bears");
+    assert_eq!(stage.database.count("select count(*) from platform_user").await, 1);
+}
+
+#[tokio::test]
+async fn a_gateway_that_starts_without_postgresql_answers_its_senders() {
+    let (postgres, broker) = tokio::join!(Postgres::start(), Broker::fresh());
+    let request = |n: usize| platform(PLATFORM, platform_user_created(&format!("w{n}"), &format!("u{n}")));
+    for url in [None, Some(broker.url())] {
+        let stage = Stage::on(postgres.fresh().await, url.as_deref(), QUICK).await;
+        postgres.stop();
+        let mut started = stage::gateway(&stage.settings);
+        let address = started.address("listen").await;
+        let reply = request(1).send(address).await.unwrap();
+        assert_eq!(reply.is_success(), url.is_some(), "{reply:?}\n{}", started.output());
+        if url.is_none() {
+            assert_eq!(reply.status, 503, "{reply:?}");
+            assert!(reply.header("retry-after").is_some(), "{reply:?}");
+        }
+        postgres.start_again().await;
+        let kept = match url {
+            Some(_) => reply,
+            None => {
+                eventually("the sender's retry is accepted", async || match request(1).send(address).await {
+                    Ok(reply) if reply.is_success() => Ok(reply),
+                    other => Err(format!("{other:?}")),
+                })
+                .await
+            }
+        };
+        stage.becomes(kept.event_id(), "succeeded").await;
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 mod claim;
 mod decode;
 mod handle;
-mod settle;
+pub(crate) mod settle;
 mod verdict;
 
 use lychgate_common::queue::Delivery;

@@ -7,7 +7,7 @@ use lychgate_common::{
     campus::Directory,
     event::Event,
     ops::{Health, State},
-    process::{self, Addresses, Ground, StartError},
+    process::{self, Addresses, Duty, Ground, StartError},
     rehearse::Rehearse,
     settings::Settings,
     source::{MAIL, Source},
@@ -52,7 +52,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     process::run(&settings, async |stop| {
         let ground = Ground::open(Arc::clone(&settings), &database, stop)?;
         ground.reload_on_hangup()?;
-        ground.serve_ops(ops, checks(&ground))?;
+        ground.serve_ops(ops, Duty::Work, checks(&ground))?;
         addresses.print();
         if ground.wait_for_store().await? {
             work(&ground, &sources).await?;

@@ -3,7 +3,7 @@
 //! Opening connects to nothing that must be there: a database that is away at the start is waited for, and a broker
 //! that is away is a delay.
 
-use std::{net::TcpListener, sync::Arc};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,19 @@ use crate::{
     store::{Store, StoreError, StoreSettings},
     vault::Vault,
 };
+
+/// How long the database may take to answer for a process's health: within a check's own deadline, so that silence is
+/// judged as absence is.
+const STORE_PATIENCE: Duration = Duration::from_millis(1500);
+
+/// What a process is there for, and so what it can do while the database is away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Duty {
+    /// It accepts events: without the database it entrusts them to RabbitMQ, where that is there.
+    Accept,
+    /// It processes events, and does nothing without the database.
+    Work,
+}
 
 /// The common ground. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -96,7 +109,12 @@ impl Ground {
                 Err(error @ (StoreError::Away(_) | StoreError::Server(_) | StoreError::Overloaded)) => {
                     tracing::warn!(error = error.detail(), "waiting for the database");
                 }
-                Err(error @ (StoreError::Schema(_) | StoreError::Data(_) | StoreError::Row(_))) => {
+                Err(
+                    error @ (StoreError::Schema(_)
+                    | StoreError::NewerSchema(_)
+                    | StoreError::Data(_)
+                    | StoreError::Row(_)),
+                ) => {
                     return Err(error.into());
                 }
             }
@@ -109,12 +127,12 @@ impl Ground {
 
     /// Serves `/livez`, `/readyz` and `/metrics` until the process ends; `more` is what this process's health knows
     /// beside store and queue.
-    pub fn serve_ops(&self, listener: TcpListener, more: Health) -> Result<(), StartError> {
-        let (store, queue) = (self.store.clone(), self.queue.clone());
+    pub fn serve_ops(&self, listener: TcpListener, duty: Duty, more: Health) -> Result<(), StartError> {
+        let (ground, queue) = (self.clone(), self.queue.clone());
         let health = more
             .check("store", move || {
-                let store = store.clone();
-                async move { State::from(store.check_schema().await) }
+                let ground = ground.clone();
+                async move { ground.store_state(duty).await }
             })
             .check("queue", move || {
                 let state = match queue.state() {
@@ -129,12 +147,27 @@ impl Ground {
         Ok(())
     }
 
+    /// How the database is for a process with this duty. A process at work on a newer schema goes on: the release before
+    /// runs beside the next one.
+    async fn store_state(&self, duty: Duty) -> State {
+        let checked = tokio::time::timeout(STORE_PATIENCE, self.store.check_schema()).await;
+        let entrusts = duty == Duty::Accept && self.queue.takes_whole_events();
+        match checked.unwrap_or_else(|_| Err(StoreError::silent(STORE_PATIENCE))) {
+            Ok(()) => State::Up,
+            Err(error @ StoreError::NewerSchema(_)) => State::Degraded(error.to_string()),
+            Err(error) if entrusts && error.is_away() => {
+                State::Degraded(format!("{error}; events are entrusted to RabbitMQ meanwhile"))
+            }
+            Err(error) => State::Down(error.to_string()),
+        }
+    }
+
     /// Closes what the corridors have left open: called when they have ended.
     pub async fn close(&self) {
         self.connections.cancel();
         if let Queue::Broker(broker) = &self.queue {
             // Acknowledgements that do not get out in time are messages that come again, and are dropped then.
-            drop(tokio::time::timeout(std::time::Duration::from_secs(2), broker.closed()).await);
+            drop(tokio::time::timeout(Duration::from_secs(2), broker.closed()).await);
         }
         self.store.close();
     }

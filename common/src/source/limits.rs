@@ -5,6 +5,7 @@
 use std::fmt;
 
 use hyper::header::HeaderValue;
+use serde::{Deserialize, Serialize};
 
 use super::reply::JSON;
 
@@ -12,9 +13,11 @@ use super::reply::JSON;
 pub const DEFAULT_BODY_LIMIT: usize = 1024 * 1024;
 
 /// What a second, different body under a known key means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnConflict {
     /// A mistake or an attack: 422 and a security event.
+    #[default]
     Reject,
     /// The sender writes its retries anew: answered like the first.
     Replay,

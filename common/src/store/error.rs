@@ -25,6 +25,9 @@ pub enum StoreError {
     /// The schema is not the one this build knows.
     #[error("{0}")]
     Schema(String),
+    /// The schema is of a later build than this one, which goes on beside it and does not start on it.
+    #[error("{0}")]
+    NewerSchema(String),
     /// A row does not have the shape that this build wrote.
     #[error("a stored row cannot be read: {0}")]
     Row(String),
@@ -74,7 +77,7 @@ impl StoreError {
             },
             Self::Server(error) => server_words(error),
             Self::Away(error) => format!("the database cannot be reached: {}", chain(error.as_ref())),
-            Self::Overloaded | Self::Schema(_) | Self::Row(_) => self.to_string(),
+            Self::Overloaded | Self::Schema(_) | Self::NewerSchema(_) | Self::Row(_) => self.to_string(),
         }
     }
 }

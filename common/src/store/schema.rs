@@ -70,7 +70,7 @@ impl Store {
                 "the database's schema is at version {found}, this build needs {}: run `lychgate migrate`",
                 newest()
             ))),
-            std::cmp::Ordering::Greater => Err(StoreError::Schema(format!(
+            std::cmp::Ordering::Greater => Err(StoreError::NewerSchema(format!(
                 "the database's schema is at version {found}, this build knows only {}: start a newer build",
                 newest()
             ))),

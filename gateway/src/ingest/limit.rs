@@ -83,11 +83,16 @@ impl Admitted<'_> {
     }
 }
 
+/// Whether the source takes from this address: from every one where it names none.
+pub(crate) fn is_allowed(source: &Source, address: IpAddr) -> bool {
+    let allowed = source.allow();
+    allowed.is_empty() || allowed.iter().any(|net| net.contains(&address))
+}
+
 /// Whether anything at all may come from this address now.
 pub(crate) fn address(house: &House, arrival: &Arrival<'_>) -> Result<(), Refusal> {
     let source = arrival.source;
-    let allowed = source.allow();
-    if !allowed.is_empty() && !allowed.iter().any(|net| net.contains(&arrival.address)) {
+    if !is_allowed(source, arrival.address) {
         return Err(Refusal::AddressForbidden);
     }
     house.throttle.admit(arrival.address)?;

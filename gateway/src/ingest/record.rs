@@ -64,7 +64,7 @@ async fn one(house: &House, arrival: &Arrival<'_>, share: Share, mut event: NewE
     let place = place(house, share, &mut event);
     let kept = event.clone();
     let recorded = match house.record.submit(event).await {
-        Err(error) if error.is_away() => return entrust(house, kept, &error).await,
+        Err(error) if error.is_away() => return entrust(house, arrival, kept, &error).await,
         recorded => recorded.map_err(|error| refusal(&error))?,
     };
     match recorded {
@@ -104,8 +104,13 @@ fn place(house: &House, share: Share, event: &mut NewEvent) -> Option<(Place, Ro
 }
 
 /// The store is away: the broker, if it is there, takes the whole event and confirms it. Its worker records it.
-async fn entrust(house: &House, event: NewEvent, error: &store::StoreError) -> Result<Fate, Refusal> {
-    if !matches!(house.queue, Queue::Broker(_)) || !house.queue.state().is_up() {
+async fn entrust(
+    house: &House,
+    arrival: &Arrival<'_>,
+    event: NewEvent,
+    error: &store::StoreError,
+) -> Result<Fate, Refusal> {
+    if !house.queue.takes_whole_events() {
         return Err(refusal(error));
     }
     let id = event.event.id;
@@ -113,6 +118,7 @@ async fn entrust(house: &House, event: NewEvent, error: &store::StoreError) -> R
         key: event.keys.key,
         body_guard: event.keys.body_guard,
         body_guard_window: event.keys.body_guard_window,
+        on_conflict: arrival.source.on_conflict(),
         headers: event.headers.to_string(),
         content_type: event.content_type,
     };
@@ -146,6 +152,7 @@ fn refusal(error: &store::StoreError) -> Refusal {
         store::StoreError::Away(_)
         | store::StoreError::Server(_)
         | store::StoreError::Schema(_)
+        | store::StoreError::NewerSchema(_)
         | store::StoreError::Row(_) => {
             tracing::error!(error = %error.detail(), "an event could not be recorded");
             Refusal::NotDurable

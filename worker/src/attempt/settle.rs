@@ -20,6 +20,7 @@ use crate::{
         claim::Claimed,
         verdict::{self, Judged, Sentence},
     },
+    handler::Cause,
     handlers::mail::EMAIL_QUEUE,
     house::House,
 };
@@ -69,6 +70,17 @@ pub(crate) async fn settle(house: &House, claimed: Claimed<'_>, judged: Judged) 
         }
         Err(error) => release(house, message, receipt, &error.detail()).await,
     }
+}
+
+/// Makes an event a dead letter that no handler is to see.
+pub(crate) async fn bury(house: &House, message: &Message, cause: &Cause) -> Result<(), Arc<StoreError>> {
+    let sentence = verdict::buried(&message.event, cause, house.clock.now(), Duration::ZERO);
+    let sentence = verdict::noted(house, message, sentence);
+    if write(house, message, &sentence).await? == Settled::Now {
+        house.metrics.settled(&message.event, &sentence.verdict, sentence.took);
+        tell(house, message, &sentence);
+    }
+    Ok(())
 }
 
 /// Submits the settlement, again and again while the store is away.

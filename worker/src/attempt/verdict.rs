@@ -163,14 +163,19 @@ pub(crate) fn error(outcome: &'static str, cause: &Cause) -> AttemptError {
 /// The database refused what the handler wanted written: nobody but an operator can help.
 pub(crate) fn refused(event: &Event, sentence: &Sentence, why: &str) -> Sentence {
     let cause = Cause::new("data_refused", format!("the database refused the changes: {why}"));
+    buried(event, &cause, sentence.started_at, sentence.took)
+}
+
+/// A dead letter whatever its handler has to say, or would have had.
+pub(crate) fn buried(event: &Event, cause: &Cause, started_at: Timestamp, took: Duration) -> Sentence {
     Sentence {
-        verdict: dead(event, &cause),
+        verdict: dead(event, cause),
         changes: [].into(),
         reply: None,
-        error: Some(error("permanent", &cause)),
+        error: Some(error("permanent", cause)),
         level: None,
-        started_at: sentence.started_at,
-        took: sentence.took,
+        started_at,
+        took,
     }
 }
 

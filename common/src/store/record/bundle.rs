@@ -40,7 +40,12 @@ impl StoreError {
     pub fn element(&self) -> Option<usize> {
         match self {
             Self::Data(error) => error.downcast_ref::<Element>().map(|element| element.nth),
-            Self::Away(_) | Self::Server(_) | Self::Overloaded | Self::Schema(_) | Self::Row(_) => None,
+            Self::Away(_)
+            | Self::Server(_)
+            | Self::Overloaded
+            | Self::Schema(_)
+            | Self::NewerSchema(_)
+            | Self::Row(_) => None,
         }
     }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use lychgate_common::{
-    process::{self, Addresses, Ground, Options, StartError},
+    process::{self, Addresses, Duty, Ground, Options, StartError},
     queue::{Queue, QueueState},
     settings::{DEFAULT_FILE, Override},
     source::Source,
@@ -132,7 +132,7 @@ async fn serve(
 ) -> Result<(), StartError> {
     ground.store.migrate().await?;
     ground.reload_on_hangup()?;
-    ground.serve_ops(ops, lychgate_worker::process::checks(&ground))?;
+    ground.serve_ops(ops, Duty::Accept, lychgate_worker::process::checks(&ground))?;
     ready();
     if let Queue::Broker(broker) = &ground.queue {
         tokio::spawn(tell_if_away(broker.watch()));

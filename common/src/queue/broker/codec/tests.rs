@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::source::OnConflict;
 
 const FULL: &str = include_str!("../../../../tests/golden/envelope-full.json");
 const LEAST: &str = include_str!("../../../../tests/golden/envelope-least.json");
@@ -180,6 +181,7 @@ proptest! {
             key: Some(key.clone()),
             body_guard: true,
             body_guard_window: Some(std::time::Duration::from_secs(300)),
+            on_conflict: OnConflict::NewEvent,
             headers: headers.clone(),
             content_type: Some(subject.clone()),
         }));
