@@ -5,7 +5,7 @@ use std::process::Command;
 use lychgate_tests::{
     http::Reply,
     sender::faithflow,
-    stage::{QueueKind, ran},
+    stage::{QUICK, QueueKind, ran},
 };
 use serde_json::{Value, json};
 
@@ -137,6 +137,36 @@ async fn a_test_or_ping_is_answered_directly_and_never_reaches_the_queue() {
         assert!(answer["timestamp"].is_string(), "{answer}");
     }
     assert_eq!(campus.stage.database.count("select count(*) from event").await, 0);
+}
+
+/// What could not be told of the member is 202, be it that the sender does not wait or that nobody is to.
+#[tokio::test]
+async fn an_answer_that_does_not_wait_is_202_and_so_are_its_repetitions() {
+    let hasty = "[[source]]\nname = \"hasty\"\npreset = \"faithflow\"\npath = \"/hasty\"\nwait = \"0s\"\n";
+    let campus = Campus::set_with(QueueKind::Store, &format!("{QUICK}{hasty}")).await;
+    for (nth, (path, first, then)) in
+        [("/api/sync/webhook", Some("wait=0"), None), ("/hasty", None, Some("wait=20"))].into_iter().enumerate()
+    {
+        let body = campus.body("member.updated", MEMBER, nth);
+        let send = async |preference: Option<&str>| {
+            let mut request = faithflow(&campus.secret, body.clone());
+            path.clone_into(&mut request.path);
+            match preference {
+                Some(preference) => campus.stage.send(&request.header("Prefer", preference)).await,
+                None => campus.stage.send(&request).await,
+            }
+        };
+        let original = send(first).await;
+        let id = original.event_id();
+        let words = json!({"success": true, "message": "Member update accepted", "member_id": MEMBER, "id": id});
+        assert_eq!((original.status, original.json()), (202, words), "{original:?}");
+        campus.stage.becomes(id, "succeeded").await;
+        for preference in [then, first] {
+            let again = send(preference).await;
+            assert_eq!((again.status, &again.body), (202, &original.body), "{path}: {again:?}");
+            assert_eq!((again.header("idempotent-replayed"), again.event_id()), (Some("true"), id));
+        }
+    }
 }
 
 #[tokio::test]
