@@ -117,7 +117,7 @@ fn shaken(house: &House, arrival: &Arrival<'_>, trail: &mut Trail, handshake: Ha
 }
 
 /// The answer to recorded events.
-pub(crate) async fn answer(house: &House, published: Published<'_>) -> Result<Answer, Refusal> {
+pub(crate) async fn answer(house: &House, published: Published<'_>, trail: &Trail) -> Result<Answer, Refusal> {
     let Published { arrival, subject, ids, waiting } = published;
     let kept = match ids.as_slice() {
         [(id, false)] => house.store.kept_answer(*id).await.ok().flatten(),
@@ -136,8 +136,7 @@ pub(crate) async fn answer(house: &House, published: Published<'_>) -> Result<An
         reply = reply::replayed(reply);
         house.metrics.duplicate(arrival.source.name());
         let first = ids.first().map(|(id, _)| *id);
-        let trail = Trail { authentic: true, ..Trail::default() };
-        log(house, arrival, &trail, LoggedAs::Duplicate, "duplicate", reply.status(), first);
+        log(house, arrival, trail, LoggedAs::Duplicate, "duplicate", reply.status(), first);
     }
     Ok(Answer(reply))
 }

@@ -139,6 +139,33 @@ async fn a_test_or_ping_is_answered_directly_and_never_reaches_the_queue() {
     assert_eq!(campus.stage.database.count("select count(*) from event").await, 0);
 }
 
+#[tokio::test]
+async fn every_delivery_is_a_whole_row_of_webhook_logs_repetitions_too() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let body = campus.body("member.updated", MEMBER, 1);
+    for _ in 0..3 {
+        let reply = campus.stage.send(&faithflow(&campus.secret, body.clone())).await;
+        assert!(reply.is_success(), "{reply:?}");
+    }
+    let database = &campus.stage.database;
+    lychgate_tests::eventually("three deliveries are logged", async || {
+        match database.count("select count(*) from webhook_logs").await {
+            3 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await;
+    let rows = "select distinct concat_ws('|', church_id, event_type, member_id, signature_valid::text, payload::text)
+                from webhook_logs left join campus_sync using (campus_id)";
+    let rows = database.column(rows).await;
+    let payload: Value = serde_json::from_slice(&body).unwrap();
+    let [row] = rows.as_slice() else { panic!("they differ: {rows:?}") };
+    let told = row.strip_prefix(&format!("{CHURCH}|member.updated|{MEMBER}|true|")).unwrap_or_else(|| panic!("{row}"));
+    assert_eq!(serde_json::from_str::<Value>(told).unwrap(), payload);
+    let keys = "select count(*) from delivery_log join event on event.id = event_id where delivery_log.key = event.key";
+    assert_eq!(database.count(keys).await, 2, "and the log of duplicates names the key");
+}
+
 /// What could not be told of the member is 202, be it that the sender does not wait or that nobody is to.
 #[tokio::test]
 async fn an_answer_that_does_not_wait_is_202_and_so_are_its_repetitions() {
