@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use jiff::SignedDuration;
+use lychgate_common::clock::Clock;
 use lychgate_tests::{
     http::Reply,
     sender::faithflow,
@@ -220,6 +222,38 @@ async fn a_member_is_created_updated_and_archived_and_what_is_local_stays() {
     send("member.deleted", 3).await;
     let row = "select is_archived::text || '|' || archived_reason || '|' || notes from members";
     assert_eq!(database.column(row).await, ["true|Deleted in core system|likes to sing"]);
+}
+
+/// The document's times are whole seconds, and a sender's clock is not ours. A deletion from before we last saw the member
+/// may be news or an old story: the core system knows, and the answer says what was done.
+#[tokio::test]
+async fn a_deletion_by_a_clock_that_is_behind_archives_and_one_of_a_member_who_came_back_does_not() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let database = &campus.stage.database;
+    let send = async |kind: &str, member: &str, behind: i64| {
+        let at = Clock::system().now() - SignedDuration::from_secs(behind);
+        let body =
+            json!({"event_type": kind, "church_id": CHURCH, "member_id": member, "timestamp": format!("{at:.0}")});
+        let reply = campus.stage.send(&faithflow(&campus.secret, body.to_string().into_bytes())).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()["message"].clone()
+    };
+    let archived = "select member_id || ' ' || archived_reason from members where is_archived order by 1";
+
+    for (member, behind) in [("behind", 5), ("same-second", 0)] {
+        campus.core.put(member, "BUDI", CHURCH);
+        assert_eq!(send("member.created", member, behind).await, "Member created: BUDI");
+        campus.core.remove(member);
+        assert_eq!(send("member.deleted", member, behind).await, "Member archived: BUDI");
+    }
+    let gone = ["behind Deleted in core system", "same-second Deleted in core system"];
+    assert_eq!(database.column(archived).await, gone);
+
+    campus.core.put("back", "HANA", CHURCH);
+    assert_eq!(send("member.created", "back", 0).await, "Member created: HANA");
+    assert_eq!(send("member.updated", "back", 0).await, "Member updated: HANA");
+    assert_eq!(send("member.deleted", "back", 60).await, "Member not archived: HANA");
+    assert_eq!(database.column(archived).await, gone);
 }
 
 /// The contract of all sources: a known key gets the original status and body again. An operator's replay changes what
