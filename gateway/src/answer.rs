@@ -1,8 +1,8 @@
 //! *Answer*: what the sender is told, and what is remembered of it.
 //!
 //! Most sources are answered as soon as the event is durable, always with the same words, so that a repetition gets the
-//! original answer again. A sender that waits is told the outcome; that answer is kept, for its repetitions. Inner
-//! errors never show.
+//! original answer again. A sender that waits is told the outcome; that answer is kept, for its repetitions, whatever
+//! those prefer. Inner errors never show.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +37,8 @@ impl Answer {
     }
 }
 
-/// How long a sender waits for the outcome, and whether it asked to.
+/// How long a sender waits for the outcome, and whether it asked to. Zero where its source waits and it prefers not to:
+/// then its answer differs from the usual one, and is kept like any that does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
     bound: Duration,
@@ -55,15 +56,27 @@ impl Wait {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split([',', ';']))
             .find_map(|preference| preference.trim().strip_prefix("wait=")?.trim_matches('"').parse::<u64>().ok());
-        match preferred {
+        let usual = usual(house, arrival);
+        let wait = match preferred {
             Some(seconds) => {
                 let bound = Duration::from_secs(seconds).min(house.settings.gateway.wait_max);
-                Some(Self { bound, preferred: Some(bound.as_secs()) })
+                Self { bound, preferred: Some(bound.as_secs()) }
             }
-            None => Some(Self { bound: arrival.source.wait().unwrap_or(house.settings.gateway.wait), preferred: None }),
-        }
-        .filter(|wait| !wait.bound.is_zero())
+            None => Self { bound: usual, preferred: None },
+        };
+        (!wait.bound.is_zero() || !usual.is_zero()).then_some(wait)
     }
+
+    /// For an event that is known and has no answer kept: only where its source waits, for the first sender may not have
+    /// been answered yet. Elsewhere the standing answer was the original, and a repetition's preference comes too late.
+    pub(crate) fn again(house: &House, arrival: &Arrival<'_>) -> Option<Self> {
+        Self::of(house, arrival).filter(|_| !usual(house, arrival).is_zero())
+    }
+}
+
+/// How long the source's senders wait where they do not say.
+fn usual(house: &House, arrival: &Arrival<'_>) -> Duration {
+    arrival.source.wait().unwrap_or(house.settings.gateway.wait)
 }
 
 /// Challenges and probes that their senders do not sign: answered from the head alone, and never queued.
@@ -104,11 +117,16 @@ fn shaken(house: &House, arrival: &Arrival<'_>, trail: &mut Trail, handshake: Ha
 }
 
 /// The answer to recorded events.
-pub(crate) async fn answer(house: &House, published: Published<'_>) -> Result<Answer, Refusal> {
+pub(crate) async fn answer(house: &House, published: Published<'_>, trail: &Trail) -> Result<Answer, Refusal> {
     let Published { arrival, subject, ids, waiting } = published;
-    let reply = match waiting {
-        Some((wait, waiter)) => outcome(house, arrival, &ids, subject.as_deref(), wait, waiter).await,
-        None => accepted(arrival, &ids, subject.as_deref()),
+    let kept = match ids.as_slice() {
+        [(id, false)] => house.store.kept_answer(*id).await.ok().flatten(),
+        _ => None,
+    };
+    let reply = match (kept, waiting) {
+        (Some(kept), _) => given(kept),
+        (None, Some((wait, waiter))) => outcome(house, arrival, &ids, subject.as_deref(), wait, waiter).await,
+        (None, None) => accepted(arrival, &ids, subject.as_deref()),
     };
     let mut reply = match ids.as_slice() {
         [(id, _)] => reply::about(reply, *id),
@@ -118,8 +136,7 @@ pub(crate) async fn answer(house: &House, published: Published<'_>) -> Result<An
         reply = reply::replayed(reply);
         house.metrics.duplicate(arrival.source.name());
         let first = ids.first().map(|(id, _)| *id);
-        let trail = Trail { authentic: true, ..Trail::default() };
-        log(house, arrival, &trail, LoggedAs::Duplicate, "duplicate", reply.status(), first);
+        log(house, arrival, trail, LoggedAs::Duplicate, "duplicate", reply.status(), first);
     }
     Ok(Answer(reply))
 }
@@ -143,14 +160,12 @@ async fn outcome(
     mut waiter: Waiter,
 ) -> Reply {
     let Some((id, new)) = ids.first().copied() else { return accepted(arrival, ids, subject) };
-    if !new && let Ok(Some(kept)) = house.store.kept_answer(id).await {
-        return given(kept);
-    }
     let told = tokio::time::timeout(wait.bound, told(house, id, new, &mut waiter)).await.ok();
     let (status, body) = match told.filter(|outcome| !outcome.status.is_open()) {
         Some(outcome) => spoken(arrival, id, outcome),
         None if matches!(arrival.source.keys(), Keys::ByTenant) => {
-            (StatusCode::ACCEPTED, arrival.source.reply().body(&[id], subject))
+            let standing = arrival.source.reply();
+            (standing.status, standing.body(&[id], subject))
         }
         None => (StatusCode::ACCEPTED, Bytes::from(json!({ "id": id, "status": Status::Accepted }).to_string())),
     };

@@ -55,7 +55,7 @@ pub(crate) async fn ingest(
     cors::readable(source, &arrival.head.headers, reply)
 }
 
-/// How far a delivery came, for the log of those that make no event.
+/// How far a delivery came, and what it brought, for the log of those that make no event.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     pub(crate) body: Option<bytes::Bytes>,
@@ -78,5 +78,5 @@ async fn walk(house: &House, arrival: &Arrival<'_>, body: Incoming, trail: &mut 
     let identified = identify::identify(house, authenticated, trail)?;
     let recorded = record::record(house, identified).await?;
     let published = publish::publish(house, recorded);
-    answer::answer(house, published).await
+    answer::answer(house, published, trail).await
 }

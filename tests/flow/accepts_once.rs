@@ -147,3 +147,30 @@ async fn a_sender_that_prefers_to_wait_is_told_the_outcome() {
         assert_eq!(answer.json()["status"], "succeeded", "{kind:?}: {answer:?}");
     }
 }
+
+async fn a_repetition_gets_the_original_answer_whatever_it_prefers(kind: QueueKind) {
+    let stage = Stage::set(kind).await;
+    for (key, prefers, said) in [("waits", true, "succeeded"), ("does-not", false, "accepted")] {
+        let plain = platform(PLATFORM, platform_user_created(key, "user_prefers"));
+        let waiting = plain.clone().header("Prefer", "wait=20");
+        let (same, other) = if prefers { (&waiting, &plain) } else { (&plain, &waiting) };
+        let first = stage.send(same).await;
+        assert_eq!((first.status, first.json()["status"].as_str()), (200, Some(said)), "{first:?}");
+        stage.becomes(first.event_id(), "succeeded").await;
+        for again in [other, same, other] {
+            let again = stage.send(again).await;
+            assert_eq!((again.status, &again.body), (first.status, &first.body), "{kind:?}, {key}: {again:?}");
+            assert_eq!((again.header("idempotent-replayed"), again.event_id()), (Some("true"), first.event_id()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repetition_gets_the_original_answer_whatever_it_prefers_over_the_store() {
+    a_repetition_gets_the_original_answer_whatever_it_prefers(QueueKind::Store).await;
+}
+
+#[tokio::test]
+async fn a_repetition_gets_the_original_answer_whatever_it_prefers_over_rabbitmq() {
+    a_repetition_gets_the_original_answer_whatever_it_prefers(QueueKind::Broker).await;
+}

@@ -2,10 +2,12 @@
 
 use std::process::Command;
 
+use jiff::SignedDuration;
+use lychgate_common::clock::Clock;
 use lychgate_tests::{
     http::Reply,
     sender::faithflow,
-    stage::{QueueKind, ran},
+    stage::{QUICK, QueueKind, ran},
 };
 use serde_json::{Value, json};
 
@@ -140,6 +142,63 @@ async fn a_test_or_ping_is_answered_directly_and_never_reaches_the_queue() {
 }
 
 #[tokio::test]
+async fn every_delivery_is_a_whole_row_of_webhook_logs_repetitions_too() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let body = campus.body("member.updated", MEMBER, 1);
+    for _ in 0..3 {
+        let reply = campus.stage.send(&faithflow(&campus.secret, body.clone())).await;
+        assert!(reply.is_success(), "{reply:?}");
+    }
+    let database = &campus.stage.database;
+    lychgate_tests::eventually("three deliveries are logged", async || {
+        match database.count("select count(*) from webhook_logs").await {
+            3 => Ok(()),
+            other => Err(other.to_string()),
+        }
+    })
+    .await;
+    let rows = "select distinct concat_ws('|', church_id, event_type, member_id, signature_valid::text, payload::text)
+                from webhook_logs left join campus_sync using (campus_id)";
+    let rows = database.column(rows).await;
+    let payload: Value = serde_json::from_slice(&body).unwrap();
+    let [row] = rows.as_slice() else { panic!("they differ: {rows:?}") };
+    let told = row.strip_prefix(&format!("{CHURCH}|member.updated|{MEMBER}|true|")).unwrap_or_else(|| panic!("{row}"));
+    assert_eq!(serde_json::from_str::<Value>(told).unwrap(), payload);
+    let keys = "select count(*) from delivery_log join event on event.id = event_id where delivery_log.key = event.key";
+    assert_eq!(database.count(keys).await, 2, "and the log of duplicates names the key");
+}
+
+/// What could not be told of the member is 202, be it that the sender does not wait or that nobody is to.
+#[tokio::test]
+async fn an_answer_that_does_not_wait_is_202_and_so_are_its_repetitions() {
+    let hasty = "[[source]]\nname = \"hasty\"\npreset = \"faithflow\"\npath = \"/hasty\"\nwait = \"0s\"\n";
+    let campus = Campus::set_with(QueueKind::Store, &format!("{QUICK}{hasty}")).await;
+    for (nth, (path, first, then)) in
+        [("/api/sync/webhook", Some("wait=0"), None), ("/hasty", None, Some("wait=20"))].into_iter().enumerate()
+    {
+        let body = campus.body("member.updated", MEMBER, nth);
+        let send = async |preference: Option<&str>| {
+            let mut request = faithflow(&campus.secret, body.clone());
+            path.clone_into(&mut request.path);
+            match preference {
+                Some(preference) => campus.stage.send(&request.header("Prefer", preference)).await,
+                None => campus.stage.send(&request).await,
+            }
+        };
+        let original = send(first).await;
+        let id = original.event_id();
+        let words = json!({"success": true, "message": "Member update accepted", "member_id": MEMBER, "id": id});
+        assert_eq!((original.status, original.json()), (202, words), "{original:?}");
+        campus.stage.becomes(id, "succeeded").await;
+        for preference in [then, first] {
+            let again = send(preference).await;
+            assert_eq!((again.status, &again.body), (202, &original.body), "{path}: {again:?}");
+            assert_eq!((again.header("idempotent-replayed"), again.event_id()), (Some("true"), id));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_member_is_created_updated_and_archived_and_what_is_local_stays() {
     let campus = Campus::set(QueueKind::Store).await;
     let database = &campus.stage.database;
@@ -163,6 +222,38 @@ async fn a_member_is_created_updated_and_archived_and_what_is_local_stays() {
     send("member.deleted", 3).await;
     let row = "select is_archived::text || '|' || archived_reason || '|' || notes from members";
     assert_eq!(database.column(row).await, ["true|Deleted in core system|likes to sing"]);
+}
+
+/// The document's times are whole seconds, and a sender's clock is not ours. A deletion from before we last saw the member
+/// may be news or an old story: the core system knows, and the answer says what was done.
+#[tokio::test]
+async fn a_deletion_by_a_clock_that_is_behind_archives_and_one_of_a_member_who_came_back_does_not() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let database = &campus.stage.database;
+    let send = async |kind: &str, member: &str, behind: i64| {
+        let at = Clock::system().now() - SignedDuration::from_secs(behind);
+        let body =
+            json!({"event_type": kind, "church_id": CHURCH, "member_id": member, "timestamp": format!("{at:.0}")});
+        let reply = campus.stage.send(&faithflow(&campus.secret, body.to_string().into_bytes())).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()["message"].clone()
+    };
+    let archived = "select member_id || ' ' || archived_reason from members where is_archived order by 1";
+
+    for (member, behind) in [("behind", 5), ("same-second", 0)] {
+        campus.core.put(member, "BUDI", CHURCH);
+        assert_eq!(send("member.created", member, behind).await, "Member created: BUDI");
+        campus.core.remove(member);
+        assert_eq!(send("member.deleted", member, behind).await, "Member archived: BUDI");
+    }
+    let gone = ["behind Deleted in core system", "same-second Deleted in core system"];
+    assert_eq!(database.column(archived).await, gone);
+
+    campus.core.put("back", "HANA", CHURCH);
+    assert_eq!(send("member.created", "back", 0).await, "Member created: HANA");
+    assert_eq!(send("member.updated", "back", 0).await, "Member updated: HANA");
+    assert_eq!(send("member.deleted", "back", 60).await, "Member not archived: HANA");
+    assert_eq!(database.column(archived).await, gone);
 }
 
 /// The contract of all sources: a known key gets the original status and body again. An operator's replay changes what

@@ -38,6 +38,7 @@ mod connections;
 mod database_down;
 mod database_faults;
 mod dead_letters;
+mod deferral;
 mod document_examples;
 mod documents;
 mod embeddings;

@@ -39,6 +39,7 @@ pub(crate) fn identify<'a>(
     let identities = arrival.source.identify(&authenticated.request())?;
     let Authenticated { tenant, share, .. } = authenticated;
     if let Some(first) = identities.first() {
+        trail.tenant.get_or_insert_with(|| Arc::clone(&first.tenant));
         trail.kind = Some(Arc::clone(&first.kind));
         trail.key.clone_from(&first.key);
     }

@@ -20,7 +20,11 @@ pub(crate) struct Published<'a> {
 pub(crate) fn publish<'a>(house: &House, recorded: Recorded<'a>) -> Published<'a> {
     let (arrival, subject) = (recorded.arrival, recorded.subject.clone());
     let fates = recorded.into_fates();
-    let wait = Wait::of(house, arrival).filter(|_| fates.len() == 1);
+    let wait = match fates.as_slice() {
+        [Fate::Known(_)] => Wait::again(house, arrival),
+        [Fate::New(..) | Fate::Entrusted(_)] => Wait::of(house, arrival),
+        _ => None,
+    };
     let ids: Vec<(EventId, bool)> = fates
         .iter()
         .map(|fate| match fate {

@@ -124,6 +124,10 @@ fn item(preset: &Preset) -> Value {
             "content": {content_type: {"schema": {"type": "string"}}},
         }),
     };
+    if profile.wait.is_some() {
+        // Whatever its standing answer is, the outcome it waits for is this.
+        responses.insert("200".to_owned(), accepted.clone());
+    }
     responses.insert(profile.reply.status.as_str().to_owned(), accepted);
     if !responses.contains_key("202") {
         responses.insert("202".to_owned(), reference("responses", "StillWorking"));

@@ -74,11 +74,7 @@ impl FaithFlow {
         let member_id = member_id(event)?;
         let campus = self.campus(event).await?;
         if happened == Happened::Deleted {
-            let known = self.store.known_member(campus.id, &member_id).await.map_err(ours)?;
-            // A sender's clock that runs ahead must not outlive what comes after it.
-            let at = event.effective_at().min(event.received_at);
-            let stamp = Stamp { at, version: Version::at(at, event.id) };
-            return Ok(decide::deleted(&campus, &member_id, known.as_ref(), &stamp));
+            return self.deleted(event, &campus, &member_id).await;
         }
         // Taken before the question: the answer is at least as new.
         let at = self.store.clock().now();
@@ -86,6 +82,28 @@ impl FaithFlow {
         let member = self.core.member(&campus, &member_id, at).await.map_err(of_core)?;
         let known = self.store.known_member(campus.id, &member_id).await.map_err(ours)?;
         decide::changed(happened, &campus, &member, known.as_ref(), &stamp)
+    }
+
+    /// A deletion is taken at its sender's word, unless the core system has had the member since then by our clock: it may
+    /// have come late, or its sender's clock be behind ours. Then the core system is asked which.
+    async fn deleted(&self, event: &Event, campus: &Campus, member_id: &str) -> Result<Handled, Failure> {
+        let known = self.store.known_member(campus.id, member_id).await.map_err(ours)?;
+        // A sender's clock that runs ahead must not outlive what comes after it.
+        let told = event.effective_at().min(event.received_at);
+        let there_since = known.as_ref().filter(|known| !known.is_archived).and_then(|known| known.synced_at);
+        let at = match there_since {
+            Some(since) if told <= since => {
+                let now = self.store.clock().now();
+                match self.core.member(campus, member_id, now).await {
+                    Ok(member) if member.active => return Ok(decide::still_there(&member)),
+                    Ok(_) | Err(CoreError::NotFound) => now,
+                    Err(error) => return Err(of_core(error)),
+                }
+            }
+            Some(_) | None => told,
+        };
+        let stamp = Stamp { at, version: Version::at(at, event.id) };
+        Ok(decide::deleted(campus, member_id, known.as_ref(), &stamp))
     }
 
     async fn campus(&self, event: &Event) -> Result<Arc<Campus>, Failure> {

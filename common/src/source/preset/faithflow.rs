@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
@@ -55,7 +56,8 @@ fn profile() -> Profile {
             ..Naming::default()
         },
         wait: Some(WAIT),
-        reply: Reply { body: ReplyBody::MemberAccepted, ..Reply::default() },
+        // Not 200: that is the word for a member that has been processed.
+        reply: Reply { status: StatusCode::ACCEPTED, body: ReplyBody::MemberAccepted, ..Reply::default() },
         ..Profile::new(PRESET.name, path("/api/sync/webhook"), Verifier::Signed(scheme))
     }
 }

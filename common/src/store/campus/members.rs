@@ -2,7 +2,7 @@
 //!
 //! Read only: members change through the applier.
 
-use jiff::civil::Date;
+use jiff::{Timestamp, civil::Date};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -27,6 +27,8 @@ pub struct KnownMember {
     pub is_archived: bool,
     /// Why.
     pub archived_reason: Option<String>,
+    /// As of when the core system was last known to have it.
+    pub synced_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -47,7 +49,7 @@ impl Store {
         let statement = client
             .prepare_cached(
                 "/* members_known */ select member_id, name, phone, gender, birth_date, photo_url, is_archived,
-                     archived_reason
+                     archived_reason, synced_at
                  from members where campus_id = $1 and member_id = any($2)",
             )
             .await?;
@@ -66,5 +68,6 @@ fn known(row: &Row) -> KnownMember {
         photo_url: row.get("photo_url"),
         is_archived: row.get("is_archived"),
         archived_reason: row.get("archived_reason"),
+        synced_at: row.get("synced_at"),
     }
 }

@@ -74,6 +74,11 @@ pub(super) fn deleted(campus: &Campus, member_id: &str, known: Option<&KnownMemb
     }
 }
 
+/// A member was deleted once, and the core system has it now.
+pub(super) fn still_there(member: &CoreMember) -> Handled {
+    nothing("the core system has the member", "Member not archived", &member.name, &member.id)
+}
+
 /// Whether it was the core system's word that archived a member, and not somebody's here.
 pub(crate) fn was_deleted_in_core(known: &KnownMember) -> bool {
     known.is_archived && known.archived_reason.as_deref() == Some(DELETED_IN_CORE)

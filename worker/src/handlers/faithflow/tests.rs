@@ -76,6 +76,7 @@ fn known(archived_reason: Option<&str>) -> KnownMember {
         photo_url: None,
         is_archived: archived_reason.is_some(),
         archived_reason: archived_reason.map(str::to_owned),
+        synced_at: None,
     }
 }
 
