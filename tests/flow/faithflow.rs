@@ -282,3 +282,17 @@ async fn a_repetition_gets_its_first_answer_after_a_replay_too_and_the_receipt_s
     assert_eq!((told.status, told.json()["status"].as_str()), (200, Some("succeeded")), "{told:?}");
     assert_eq!(campus.stage.database.column("select name from members").await, ["SUMARNI NINGSIH"]);
 }
+
+#[tokio::test]
+async fn an_operator_reconciles_a_campus_and_a_wrong_word_about_one_is_wrong_usage() {
+    let campus = Campus::set(QueueKind::Store).await;
+    let reconciled = campus.stage.lychgate(&["campus", "reconcile", "--church-id", CHURCH, "--json"]);
+    assert_eq!(reconciled.code, 0, "{reconciled:?}");
+    assert!(reconciled.out.contains("\"done\""), "{reconciled:?}");
+    let stored = "select count(*) from members where name = 'SUMARNI NINGSIH' and not is_archived";
+    assert_eq!(campus.stage.database.count(stored).await, 1);
+
+    let wrong = ["campus", "add", "--church-id", "other", "--core-url", "nonsense", "--core-token", "core-token"];
+    let refused = campus.stage.lychgate(&wrong);
+    assert!(refused.code == 2 && refused.err.contains("core-url"), "{refused:?}");
+}

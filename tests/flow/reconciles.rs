@@ -16,6 +16,7 @@ use lychgate_worker::{
     operate::campus::{self, ReconcileReport},
     reconcile::{ReconcileError, ReconcileSettings, Reconciler},
 };
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::campuses::{directory, store, to_add, vault};
@@ -71,6 +72,30 @@ impl Stage {
     async fn active(&self) -> i64 {
         self.database.count("select count(*) from members where not is_archived").await
     }
+}
+
+#[tokio::test]
+async fn a_member_that_no_database_can_hold_keeps_neither_the_others_out_nor_other_campuses() {
+    let stage = Stage::new().await;
+    stage.put(1..=5);
+    stage.core.set("m1", "note", json!("a\0b"));
+    stage.core.set("m3", "id", json!(null));
+    stage.core.set("m4", "id", json!("x".repeat(10_000)));
+    let report = stage.demand(false).await.unwrap();
+    assert_eq!((report.outcome, report.counts.created, report.counts.malformed), ("done", 2, 3));
+    assert_eq!(stage.active().await, 2);
+}
+
+#[tokio::test]
+async fn a_run_that_rests_is_an_operators_at_once() {
+    let stage = Stage::new().await;
+    stage.put(1..=3);
+    stage.clock.advance(SignedDuration::from_hours(16));
+    stage.core.fail_with(Answer::status(503));
+    assert!(stage.turn().await, "the daily run has begun, and rests");
+    stage.core.heal();
+    let report = campus::reconcile(&stage.reconciler(), "church-1", false, &CancellationToken::new()).await.unwrap();
+    assert_eq!((report.outcome, report.counts.created), ("done", 3));
 }
 
 #[tokio::test]

@@ -54,6 +54,11 @@ impl CoreApi {
         self.state.lock().unwrap().members.insert(id.to_owned(), member);
     }
 
+    /// Adds a field to a member, or replaces it.
+    pub fn set(&self, id: &str, field: &str, value: Value) {
+        self.state.lock().unwrap().members.get_mut(id).unwrap()[field] = value;
+    }
+
     /// Forgets a member.
     pub fn remove(&self, id: &str) {
         self.state.lock().unwrap().members.remove(id);

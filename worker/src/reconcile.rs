@@ -178,6 +178,11 @@ impl Reconciler {
                 self.suspend(&run, &error).await?;
                 Err(error.into())
             }
+            Err(ReconcileError::Store(error)) if error.is_data() => {
+                // It would be refused again, and again.
+                self.store.end_run(&run, &RunEnd::Failed(error.detail())).await?;
+                Err(error.into())
+            }
             Err(why @ (ReconcileError::Disabled | ReconcileError::Filters(_))) => {
                 self.store.end_run(&run, &RunEnd::Failed(why.to_string())).await?;
                 Err(why)

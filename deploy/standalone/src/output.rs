@@ -6,6 +6,7 @@
 use std::{fmt, io::Write, process::ExitCode};
 
 use lychgate_common::process::StartError;
+use lychgate_worker::operate::campus::CampusVerbError;
 
 /// The user asked for something that cannot be: wrong usage, or settings with mistakes. Exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +56,9 @@ fn chain(error: &anyhow::Error) -> String {
 /// 2 for wrong usage or settings anywhere in the chain, else 1.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     let wrong = |cause: &(dyn std::error::Error + 'static)| {
-        cause.is::<Usage>() || matches!(cause.downcast_ref(), Some(StartError::Settings(_)))
+        cause.is::<Usage>()
+            || matches!(cause.downcast_ref(), Some(StartError::Settings(_)))
+            || matches!(cause.downcast_ref(), Some(CampusVerbError::Input(_)))
     };
     if error.chain().any(wrong) { ExitCode::from(2) } else { ExitCode::FAILURE }
 }

@@ -2,14 +2,16 @@
 //!
 //! Changes no member. The end of the pages is what the core system says it is, or the page that brings nothing new.
 
+use jiff::Timestamp;
 use lychgate_common::{
     campus::Campus,
+    source::NAME_LIMIT,
     store::{Run, RunCounts, RunEnd, RunPhase, StagedMember, Step},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{ReconcileError, Reconciler, Went};
-use crate::core_api::{self, CoreError, Malformed};
+use crate::core_api;
 
 impl Reconciler {
     /// One page.
@@ -17,17 +19,18 @@ impl Reconciler {
         let asked_at = self.store.clock().now();
         let number = u32::try_from(run.next_page).unwrap_or(1);
         let Some(page) = self.core.page(campus, number, asked_at).await? else { return self.judge(run).await };
-        let members = page
-            .members
-            .into_iter()
-            .map(|data| {
-                let member_id = core_api::id(&data).ok_or_else(|| Malformed("a member in it has no id".into()))?;
-                let active = core_api::is_active(&data);
-                Ok(StagedMember { member_id, active, data: Value::Object(data), fetched_at: asked_at })
-            })
-            .collect::<Result<Vec<_>, Malformed>>()
-            .map_err(CoreError::from)?;
-        let staged = self.store.stage_page(run, &members, self.settings.lease).await?.ok_or(ReconcileError::Lost)?;
+        let (mut members, mut malformed) = (Vec::new(), 0);
+        for data in page.members {
+            match staged(data, asked_at) {
+                Ok(member) => members.push(member),
+                Err(why) => {
+                    tracing::warn!(run = %run.id, campus = %run.campus_id, page = number, why, "a member is left out");
+                    malformed += 1;
+                }
+            }
+        }
+        let staged = self.store.stage_page(run, &members, malformed, self.settings.lease).await?;
+        let staged = staged.ok_or(ReconcileError::Lost)?;
         if page.last || staged == 0 { self.judge(run).await } else { Ok(Went::On) }
     }
 
@@ -42,6 +45,28 @@ impl Reconciler {
             true => Ok(Went::On),
             false => Err(ReconcileError::Lost),
         }
+    }
+}
+
+/// A member that the database can hold, or what is wrong with it. One bad row does not keep the others out.
+fn staged(data: Map<String, Value>, fetched_at: Timestamp) -> Result<StagedMember, String> {
+    let member_id = core_api::id(&data).ok_or("it has no id")?;
+    if member_id.len() > NAME_LIMIT {
+        return Err(format!("its id has more than {NAME_LIMIT} bytes"));
+    }
+    let (active, data) = (core_api::is_active(&data), Value::Object(data));
+    if holds_nul(&data) {
+        return Err(format!("member {member_id} holds a NUL, which no database text can"));
+    }
+    Ok(StagedMember { member_id, active, data, fetched_at })
+}
+
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

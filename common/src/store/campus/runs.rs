@@ -68,7 +68,7 @@ impl Store {
             .query_opt(
                 "/* reconcile_claim */ update reconciliation_run set holder = $1, lease_until = $2
                  where id = (select id from reconciliation_run where finished_at is null and lease_until <= $3
-                             order by started_at, id limit 1 for update skip locked)
+                             order by lease_until, id limit 1 for update skip locked)
                  returning *",
                 &[&holder, &until(now, lease), &now],
             )
@@ -77,8 +77,8 @@ impl Store {
         claimed.as_ref().map(run_of).transpose()
     }
 
-    /// Starts a run at an operator's word, or takes over one that was interrupted. `None` where another worker is at
-    /// it.
+    /// Starts a run at an operator's word, or takes over one that was interrupted or rests. `None` where another worker
+    /// is at it.
     ///
     /// # Errors
     /// [`CampusError::Unknown`]; the store's.
@@ -105,7 +105,7 @@ impl Store {
                  on conflict (campus_id) where finished_at is null do update
                      set forced = r.forced or excluded.forced, holder = excluded.holder,
                          lease_until = excluded.lease_until
-                     where r.lease_until <= $5
+                     where r.lease_until <= $5 or r.holder is null
                  returning *",
                 &[
                     &EventId::new(now).uuid(),

@@ -40,8 +40,8 @@ pub struct Step {
 }
 
 impl Store {
-    /// Stages a page and moves the run to the next one. Says how many of its members were new, or `None` where another
-    /// worker has taken the run.
+    /// Stages a page, of which `malformed` members were kept out, and moves the run to the next one. Says how many of
+    /// its members were new, or `None` where another worker has taken the run.
     ///
     /// # Errors
     /// The store's.
@@ -49,6 +49,7 @@ impl Store {
         &self,
         run: &Run,
         page: &[StagedMember],
+        malformed: i64,
         lease: Duration,
     ) -> Result<Option<u64>, StoreError> {
         let mut client = self.client().await?;
@@ -78,8 +79,9 @@ impl Store {
             )
             .await?;
         tx.execute(
-            "/* reconcile_fetched */ update reconciliation_run set fetched = fetched + $2 where id = $1",
-            &[&run.id, &i64::try_from(staged).unwrap_or(i64::MAX)],
+            "/* reconcile_fetched */ update reconciliation_run set fetched = fetched + $2, malformed = malformed + $3
+             where id = $1",
+            &[&run.id, &i64::try_from(staged).unwrap_or(i64::MAX), &malformed],
         )
         .await?;
         tx.commit().await?;
