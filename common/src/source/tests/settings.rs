@@ -21,7 +21,11 @@ fn a_preset_needs_a_name_and_a_secret_and_no_more() {
 
 #[test]
 fn campuses_have_their_own_secrets() {
-    assert!(read("[[source]]\nname = \"faithflow\"\npreset = \"faithflow\"").is_ok());
+    let source = "[[source]]\nname = \"faithflow\"\npreset = \"faithflow\"";
+    let key = "[secrets]\nencryption_key = \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"\n";
+    assert!(read(&format!("{key}{source}")).is_ok());
+    let faults = read(source).unwrap_err();
+    assert!(faults[0].contains("needs secrets.encryption_key"), "{faults:?}");
     let faults = read("[[source]]\nname = \"f\"\npreset = \"faithflow\"\nsecrets = [\"x\"]").unwrap_err();
     assert!(faults[0].contains("lychgate campus"), "{faults:?}");
 }
