@@ -286,7 +286,7 @@ async fn a_repetition_gets_its_first_answer_after_a_replay_too_and_the_receipt_s
 #[tokio::test]
 async fn an_operator_reconciles_a_campus_and_a_wrong_word_about_one_is_wrong_usage() {
     let campus = Campus::set(QueueKind::Store).await;
-    let reconciled = campus.stage.lychgate(&["campus", "reconcile", "--church-id", CHURCH, "--json"]);
+    let reconciled = campus.stage.lychgate(&["campus", "reconcile", "--church-id", CHURCH]);
     assert_eq!(reconciled.code, 0, "{reconciled:?}");
     assert!(reconciled.out.contains("\"done\""), "{reconciled:?}");
     let stored = "select count(*) from members where name = 'SUMARNI NINGSIH' and not is_archived";
