@@ -158,7 +158,8 @@ async fn an_event_of_a_source_that_the_worker_does_not_know_yet_is_not_ignored()
 
     stage.worker = stage::worker(&gateways);
     stage.worker.ready().await;
-    let replayed = stage.lychgate(&["dead-letters", "replay", "--id", &id.to_string(), "--reason", "it is known now"]);
+    let replayed =
+        stage.lychgate(&["dead-letters", "replay", "--id", &id.to_string(), "--reason", "it is known now", "--yes"]);
     assert_eq!(replayed.code, 0, "{replayed:?}");
     stage.becomes(id, "ignored").await;
 }

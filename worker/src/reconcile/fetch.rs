@@ -31,7 +31,9 @@ impl Reconciler {
         }
         let staged = self.store.stage_page(run, &members, malformed, self.settings.lease).await?;
         let staged = staged.ok_or(ReconcileError::Lost)?;
-        if page.last || staged == 0 { self.judge(run).await } else { Ok(Went::On) }
+        // A page that brings nothing new is the end, unless all that it brought was left out.
+        let left_out = members.is_empty() && malformed > 0 && run.fetched > 0;
+        if page.last || (staged == 0 && !left_out) { self.judge(run).await } else { Ok(Went::On) }
     }
 
     /// Whether the answer as a whole can be believed.
